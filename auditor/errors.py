@@ -50,5 +50,6 @@ def did_you_mean(word: str, choices: Iterable[str], *, else_say: str = "") -> st
     from difflib import get_close_matches
 
     by_folded = {choice.casefold(): choice for choice in sorted(choices)}
-    near = get_close_matches(word.casefold(), by_folded, n=1, cutoff=0.6)
+    folded = word.casefold()
+    near = get_close_matches(folded, by_folded, n=1, cutoff=0.6) or [choice for choice in by_folded if len(folded) > 2 and choice.startswith(folded)]
     return f"did you mean {by_folded[near[0]]!r}?" if near else else_say

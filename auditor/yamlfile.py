@@ -83,8 +83,8 @@ def parse(text: str, *, path: str, error: type[DocumentError] = DocumentError) -
     try:
         return _Reader(path, error).read(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as failure:
-        mark = failure.problem_mark if failure.problem_mark is not None else failure.context_mark
-        line = mark.line + 1 if mark is not None else 1
+        mark: Any = failure.problem_mark or failure.context_mark
+        line = mark.line + 1 if mark else 1
         raise error(f"{path}:{line}: not YAML: {failure.problem or failure.context}") from None
     except yaml.YAMLError as failure:
         line = text[: getattr(failure, "position", 0)].count("\n") + 1
@@ -109,7 +109,7 @@ class _Reader:
         return YamlFile(self.path, value, self.lines)
 
     def build(self, event: Any, events: Iterator[Any], place: Path_) -> Any:
-        self.lines.setdefault(place, event.start_mark.line + 1)
+        self.lines.setdefault(place, _line(event))
         if isinstance(event, yaml.AliasEvent):
             raise self.refuse(event, f"alias *{event.anchor}", "write the value out; aliases are not taken")
         if event.anchor is not None:
@@ -137,7 +137,7 @@ class _Reader:
                 raise self.refuse(event, f"the key {event.value} is not text", f'write "{event.value}"')
             if key in mapping:
                 raise self.refuse(event, f"{key!r} stands here twice, first in line {self.lines[(*place, key)]}", "keep one of the two")
-            self.lines[(*place, key)] = event.start_mark.line + 1
+            self.lines[(*place, key)] = _line(event)
             mapping[key] = self.build(next(events), events, (*place, key))
         return mapping
 
@@ -156,7 +156,12 @@ class _Reader:
         return text
 
     def refuse(self, event: Any, message: str, hint: str) -> DocumentError:
-        return self.error(f"{self.path}:{event.start_mark.line + 1}: {message}", hint=hint)
+        return self.error(f"{self.path}:{_line(event)}: {message}", hint=hint)
+
+
+def _line(event: Any) -> int:
+    line: int = event.start_mark.line
+    return line + 1
 
 
 def _meant(text: str) -> str:

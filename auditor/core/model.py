@@ -573,6 +573,24 @@ class FieldChange:
     after: str
     severity: Severity = Severity.INFO
 
+    def document(self) -> dict[str, Any]:
+        return {
+            "field": self.field,
+            "kind": self.kind,
+            "direction": self.direction.value,
+            "before": self.before,
+            "after": self.after,
+            "severity": self.severity.value,
+        }
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> "FieldChange":
+        return FieldChange(
+            **{key: document[key] for key in ("field", "kind", "before", "after")},
+            direction=Direction(document["direction"]),
+            severity=Severity(document["severity"]),
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judgement:

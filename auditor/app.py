@@ -1,0 +1,267 @@
+"""Wires the parts together: from a configuration to what audits, records and reports. The only reader of clock and environment."""
+
+import os
+import platform
+import random
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from auditor import __version__, config, datatables, policyfile, resources
+from auditor.audit import Auditor, Judge
+from auditor.core.fingerprint import KEY_BYTES, FingerprintKey
+from auditor.core.model import (
+    Assessment,
+    Collection,
+    Observation,
+    PolicyText,
+    ReadOutcome,
+    SecretRef,
+    Snapshot,
+    StaticToken,
+    Target,
+    TargetText,
+)
+from auditor.errors import AuditorError, ConfigError, PolicyError, SecretError, StoreError, UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    import httpx
+
+    from auditor.store.store import Store
+
+MAX_SECRET_BYTES = 64 * 1024
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    return datetime.now(UTC)
+
+
+def find_config(explicit: Path | None) -> Path | None:
+    """The configuration to use: `explicit`, the one that `AUDITOR_CONFIG` names, else the first of `config_places()`; None where there is none.
+
+    Raises:
+        ConfigError: The one that is named does not exist.
+    """
+    named = explicit or (Path(os.environ["AUDITOR_CONFIG"]) if os.environ.get("AUDITOR_CONFIG") else None)
+    if named is not None:
+        if not named.is_file():
+            raise ConfigError(f"{named}: no such file", hint="`auditor init` writes a commented example")
+        return named
+    return next((place for place in config_places() if place.is_file()), None)
+
+
+def config_places() -> list[Path]:
+    """Where a configuration is looked for when none is named: this folder, the user's, the system's."""
+    from platformdirs import site_config_path, user_config_path
+
+    return [Path(config.FILE_NAME), *(folder("auditor", appauthor=False) / config.FILE_NAME for folder in (user_config_path, site_config_path))]
+
+
+def read_secret(ref: SecretRef) -> str:
+    """The secret behind `ref`, as it is now; one newline at the end of a file is not part of it.
+
+    Raises:
+        SecretError: There is none, or it is empty, not UTF-8 or too large. The message names the reference alone.
+    """
+    if ref.kind == "env":
+        value = os.environ.get(ref.name, "")
+        if not value:
+            raise SecretError(f"{ref}: the environment variable is not set or empty", hint=f"set {ref.name} for the account that runs the auditor")
+        return value
+    try:
+        with Path(ref.name).open("rb") as stream:
+            raw = stream.read(MAX_SECRET_BYTES + 1)
+    except OSError as failure:
+        hint = "create it, readable for the account that runs the auditor alone"
+        raise SecretError(f"{ref}: cannot be read: {failure.strerror or type(failure).__name__}", hint=hint) from None
+    if len(raw) > MAX_SECRET_BYTES:
+        raise SecretError(f"{ref}: larger than {MAX_SECRET_BYTES} bytes", hint="is this the right file?")
+    try:
+        value = raw.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
+    except UnicodeDecodeError:
+        raise SecretError(f"{ref}: not UTF-8", hint="save the file as UTF-8") from None
+    if not value:
+        raise SecretError(f"{ref}: the file is empty", hint="put the secret into it")
+    return value
+
+
+def fingerprint_key(ref: SecretRef) -> FingerprintKey:
+    """The installation's fingerprint key. A key file that does not exist is made, for its owner alone to read.
+
+    Raises:
+        SecretError: The reference leads nowhere, or to what is no key.
+    """
+    path = Path(ref.name)
+    if ref.kind == "file" and not path.exists():
+        _create_key(path)
+    text = read_secret(ref)
+    try:
+        return FingerprintKey(bytes.fromhex(text))
+    except ValueError:
+        raise SecretError(f"{ref}: not a fingerprint key", hint=f"a key is {KEY_BYTES * 2} hexadecimal digits; `auditor init` makes one") from None
+
+
+def _create_key(path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii", newline="\n") as stream:
+            stream.write(os.urandom(KEY_BYTES).hex() + "\n")
+    except FileExistsError:
+        return  # another process was first; its key is the key
+    except OSError as failure:
+        raise StoreError(f"{path}: the fingerprint key cannot be written: {failure.strerror}", hint="is the folder writable?") from failure
+
+
+@dataclass
+class App:
+    """The running parts of one configuration; what is costly is made when first used. Close it when done."""
+
+    config: config.Config
+    clock: Callable[[], datetime] = now
+    secret: Callable[[SecretRef], str] = read_secret
+    transport: "Callable[[Target], httpx.BaseTransport] | None" = None
+    _store: "Store | None" = field(default=None, init=False, repr=False)
+
+    @cached_property
+    def judge(self) -> Judge:
+        """Policies, loaded and checked whole against the configuration."""
+        return load_judge(self.config)
+
+    @property
+    def store(self) -> "Store":
+        if self._store is None:
+            from auditor.store.store import Store
+
+            self._store = Store.open(self.config.database_url, create=True)
+        return self._store
+
+    @cached_property
+    def auditor(self) -> Auditor:
+        from auditor.command.client import Reader
+
+        key = fingerprint_key(self.config.fingerprint_key)
+        reader = Reader(
+            secret=self.secret,
+            fingerprint=key.of,
+            clock=self.clock,
+            sleep=time.sleep,
+            jitter=random.random,
+            collector_host=platform.node(),
+            collector_version=__version__,
+            transport=self.transport,
+        )
+        return Auditor(reader=reader, store=self.store, judge=self.judge, spread_s=self.config.spread_s)
+
+    def select(self, names: Sequence[str], labels: Mapping[str, str]) -> tuple[Target, ...]:
+        """The configured targets that are named (all, where none is) and carry all of `labels`.
+
+        Raises:
+            UsageError: A name is not configured, or nothing is left.
+        """
+        known = {target.name: target for target in self.config.targets}
+        for name in names:
+            if name not in known:
+                raise UsageError(f"no target is called {name!r}", hint=did_you_mean(name, known, else_say=f"configured: {', '.join(known)}"))
+        chosen = [target for target in known.values() if (not names or target.name in names) and labels.items() <= dict(target.labels).items()]
+        if not chosen:
+            raise UsageError("no target is selected", hint="`auditor targets list` shows names and labels")
+        return tuple(chosen)
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def load_judge(settings: config.Config | None) -> Judge:
+    """The shipped policies and those of the configuration, ready to judge every configured target.
+
+    Raises:
+        PolicyError: One of them is wrong, or a target names one that does not exist.
+    """
+    book = policy_book(settings)
+    judge = Judge(book=book, tables=datatables.load(), vars=settings.vars if settings else {}, target_vars=settings.target_vars if settings else {})
+    if settings is not None:
+        for target in settings.targets:
+            place = settings.origin(target.name, "policy")
+            if target.policy not in book.names():
+                hint = did_you_mean(target.policy, book.names(), else_say=f"there are: {', '.join(sorted(book.names()))}")
+                raise PolicyError(f"{place}: target {target.name}: no policy is called {target.policy!r}", hint=hint)
+            try:
+                judge.policy_for(target)
+            except AuditorError as failure:
+                raise PolicyError(f"{settings.file.name}: target {target.name}: {failure}", hint=failure.hint) from None
+    return judge
+
+
+def policy_book(settings: config.Config | None) -> "policyfile.PolicyBook":
+    """All policies: the shipped ones and those in the configured folders.
+
+    Raises:
+        PolicyError: One of them is wrong.
+    """
+    shipped = resources.folder("policies")
+    return policyfile.load(
+        [shipped, *(settings.policy_folders if settings else ())],
+        target_names=[target.name for target in settings.targets] if settings else None,
+        controls=policyfile.load_controls(shipped / "data" / "controls.yaml"),
+    )
+
+
+MAX_SAVED_BYTES = 64 * 1024
+
+
+def judge_saved(body: Path, policy_name: str, settings: config.Config | None) -> tuple[Assessment, TargetText, PolicyText]:
+    """Judge a saved answer of `GET /SMTP` by the policy called `policy_name`: offline, nothing stored, fingerprints under a key thrown away.
+
+    Raises:
+        UsageError: The file cannot be read.
+        PolicyError: There is no such policy, or one of them is wrong.
+    """
+    try:
+        with body.open("rb") as stream:
+            raw = stream.read(MAX_SAVED_BYTES + 1)
+    except OSError as failure:
+        raise UsageError(f"{body}: cannot be read: {failure.strerror}") from failure
+    judge = load_judge(settings)
+    if policy_name not in judge.book.names():
+        hint = did_you_mean(policy_name, judge.book.names(), else_say=f"there are: {', '.join(sorted(judge.book.names()))}")
+        raise UsageError(f"no policy is called {policy_name!r}", hint=hint)
+    started = now()
+    outcome, snapshot, message = _parsed(raw)
+    target = Target(name="saved", url=body.name, auth=StaticToken(token=SecretRef("env", "none")), policy=policy_name)
+    observation = Observation(
+        target=target.name,
+        outcome=outcome,
+        started_at=started,
+        ended_at=now(),
+        snapshot=snapshot,
+        message=message,
+        hint="" if snapshot else "save the body of GET /SMTP as it came, as JSON",
+        collection=Collection(method="file", url=body.name, collector_host=platform.node(), collector_version=__version__, body_bytes=len(raw)),
+    )
+    assessment = judge.assess(observation, target, previous=None)
+    policy = PolicyText.from_document(judge.policy_for(target).policy.document())
+    return assessment, TargetText(name=target.name, url=body.name), policy
+
+
+def _parsed(raw: bytes) -> tuple[ReadOutcome, Snapshot | None, str]:
+    from auditor.command import wire
+
+    if len(raw) > MAX_SAVED_BYTES:
+        return ReadOutcome.TOO_LARGE, None, f"the file is larger than {MAX_SAVED_BYTES} bytes; a mail profile is below 2 KiB"
+    seen = wire.parse(raw, api_version=None, fingerprint=FingerprintKey(os.urandom(KEY_BYTES)).of)
+    if isinstance(seen, wire.Unreadable):
+        return ReadOutcome.MALFORMED, None, f"the file is no answer of GET /SMTP: {seen.reason}"
+    return (ReadOutcome.OBSERVED, seen, "") if seen.configured else (ReadOutcome.NOT_CONFIGURED, seen, "no mail profile is configured")

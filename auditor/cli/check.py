@@ -1,0 +1,114 @@
+"""`auditor check`: one crontab line that reads, judges, records and reports."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from auditor.cli.common import Settings, label_option, opened, parse_labels, print_bytes, progress, wants_colour
+from auditor.core.model import Severity
+from auditor.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from auditor.core.model import Assessment
+    from auditor.report.view import View
+
+FORMAT_NAMES = ("text", "json", "html")
+
+
+@click.command()
+@click.argument("targets", nargs=-1, metavar="[TARGET]...")
+@label_option
+@click.option("--fail-on", type=click.Choice([s.value for s in Severity]), default="low", show_default=True, help="Least severity that gives exit 1.")
+@click.option("--count-limits", is_flag=True, help="Let what the API cannot show give exit 4, too.")
+@click.option("--output", "outputs", multiple=True, metavar="FORMAT=PATH", help=f"Write {', '.join(FORMAT_NAMES)}; PATH - is stdout. Repeatable.")
+@click.option("--force", is_flag=True, help="Ask even a server that lately denied access.")
+@click.option("--input", "body", type=click.Path(path_type=Path), help="Judge a saved answer of GET /SMTP instead: offline, nothing is stored.")
+@click.option("--policy", "policy_name", help="With --input: the policy to judge by (else recommended).")
+@click.pass_obj
+def check(
+    settings: Settings,
+    targets: tuple[str, ...],
+    labels: tuple[str, ...],
+    fail_on: str,
+    count_limits: bool,
+    outputs: tuple[str, ...],
+    force: bool,
+    body: Path | None,
+    policy_name: str | None,
+) -> int:
+    """Read the mail profile of servers now, judge it, record it.
+
+    Without TARGET every configured one is read. What is found is printed, and written wherever --output says.
+    """
+    settings.configure_logging()
+    wanted = parse_outputs(outputs)
+    if body is not None:
+        if targets or labels or force:
+            raise UsageError("--input judges one saved answer: it takes no TARGET, --label or --force")
+        assessments, shown = _check_saved(settings, body, policy_name or "recommended")
+    else:
+        if policy_name:
+            raise UsageError("--policy goes with --input", hint="a target's policy stands in the configuration")
+        assessments, shown = _check_live(settings, targets, labels, force=force)
+    put_out(shown, wanted)
+    from auditor.core.assess import exit_code
+
+    return exit_code(assessments, fail_on=Severity(fail_on), count_limits=count_limits)
+
+
+def parse_outputs(outputs: tuple[str, ...]) -> list[tuple[str, Path | None]]:
+    """`--output FORMAT=PATH`, in order; None for stdout. Text on stdout where nothing is asked for.
+
+    Raises:
+        UsageError: A format does not exist, or two of them would go to one place.
+    """
+    wanted: list[tuple[str, Path | None]] = []
+    for output in outputs:
+        form, equals, path = output.partition("=")
+        if form not in FORMAT_NAMES:
+            hint = did_you_mean(form, FORMAT_NAMES, else_say=f"formats: {', '.join(FORMAT_NAMES)}")
+            raise UsageError(f"--output {output}: no format is called {form!r}", hint=hint)
+        if not (equals and path):
+            raise UsageError(f"--output {output}: say where to", hint=f"--output {form}=PATH, or {form}=- for stdout")
+        place = None if path == "-" else Path(path)
+        if place in [other for _, other in wanted]:
+            raise UsageError(f"--output {output}: two formats would go to {path}")
+        wanted.append((form, place))
+    return wanted if any(place is None for _, place in wanted) else [("text", None), *wanted]
+
+
+def put_out(shown: "View", wanted: list[tuple[str, Path | None]]) -> None:
+    """Print and write the view in the wanted formats; on a terminal the text is coloured."""
+    from auditor import publish
+
+    for form, path in wanted:
+        if path is not None:
+            publish.write(publish.render(shown, form), path)
+            click.echo(f"{form}: {path}", err=True)
+        elif form == "text" and wants_colour():
+            from auditor.report.text import render_text
+
+            click.echo(render_text(shown, style=click.style), nl=False, color=True)
+        else:
+            print_bytes(publish.render(shown, form))
+
+
+def _check_live(settings: Settings, names: tuple[str, ...], labels: tuple[str, ...], *, force: bool) -> "tuple[list[Assessment], View]":
+    from auditor import publish
+    from auditor.audit import text_of
+
+    with opened(settings) as app:
+        chosen = app.select(names, parse_labels(labels))
+        with progress("reading", total=len(chosen)) as advance:
+            assessments = [advance(done) for done in app.auditor.audit_all(chosen, clock=app.clock, force=force)]
+        return assessments, publish.view_of(app.store, [text_of(target) for target in chosen])
+
+
+def _check_saved(settings: Settings, body: Path, policy_name: str) -> "tuple[list[Assessment], View]":
+    from auditor import publish
+    from auditor.app import judge_saved
+
+    loaded = settings.load_config_if_any()
+    assessment, target, policy = judge_saved(body, policy_name, loaded)
+    return [assessment], publish.view_of_one(assessment, target, policy)

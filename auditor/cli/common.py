@@ -1,0 +1,113 @@
+"""What commands share: the options given before the command, opening the app, logging, printing."""
+
+import logging
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+from auditor.errors import ConfigError, UsageError
+
+if TYPE_CHECKING:
+    from auditor.app import App
+    from auditor.config import Config
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The options given before the command."""
+
+    config_file: Path | None
+    verbose: int
+    log_format: str
+
+    def configure_logging(self, *, default: int = logging.WARNING) -> None:
+        """Send the log to stderr, at `default` or finer if asked for."""
+        from auditor.cli.log import configure
+
+        configure(level={0: default, 1: min(default, logging.INFO)}.get(self.verbose, logging.DEBUG), as_json=self.log_format == "json")
+
+    def load_config(self) -> "Config":
+        """Find and read the configuration, and say on stderr which one it is."""
+        config = self.load_config_if_any()
+        if config is None:
+            from auditor.app import config_places
+
+            raise ConfigError(
+                f"no configuration: looked for {', '.join(str(place) for place in config_places())}",
+                hint="`auditor init` writes a commented example here; `auditor demo` needs none",
+            )
+        return config
+
+    def load_config_if_any(self) -> "Config | None":
+        """The same, but None where there is no configuration and none was named."""
+        from auditor import config
+        from auditor.app import find_config
+
+        path = find_config(self.config_file)
+        if path is None:
+            return None
+        click.echo(f"configuration: {path}", err=True)
+        return config.load(path)
+
+
+@contextmanager
+def opened(settings: Settings) -> "Iterator[App]":
+    """The app of the configuration, its policies checked; closed at the end."""
+    from auditor.app import App
+
+    with App(settings.load_config()) as app:
+        _ = app.judge  # a typo in a policy is refused before anything else is done
+        yield app
+
+
+def parse_labels(values: tuple[str, ...]) -> dict[str, str]:
+    """`--label k=v`, given any number of times."""
+    labels = {}
+    for value in values:
+        key, equals, text = value.partition("=")
+        if not (key and equals):
+            raise UsageError(f"--label {value}: a label is given as KEY=VALUE")
+        labels[key] = text
+    return labels
+
+
+def wants_colour() -> bool:
+    """Colour only on a terminal, and never against NO_COLOR (https://no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+@contextmanager
+def progress(label: str, *, total: int) -> "Iterator[Callable[[T], T]]":
+    """A bar on stderr, on a terminal alone. What it yields passes a value through and moves the bar by one."""
+    if not sys.stderr.isatty():
+        yield lambda value: value
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True, no_color=bool(os.environ.get("NO_COLOR"))), transient=True) as bar:
+        task = bar.add_task(label, total=total)
+
+        def advance(value: T) -> T:
+            bar.advance(task)
+            return value
+
+        yield advance
+
+
+def print_bytes(content: bytes) -> None:
+    """Put data on stdout as it is."""
+    sys.stdout.flush()
+    sys.stdout.buffer.write(content)
+    sys.stdout.buffer.flush()
+
+
+label_option = click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only targets that carry this label; repeat to narrow.")

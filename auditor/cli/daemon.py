@@ -1,0 +1,18 @@
+"""`auditor daemon`: the same on schedule."""
+
+import logging
+
+import click
+
+from auditor.cli.common import Settings, opened
+
+
+@click.command()
+@click.pass_obj
+def daemon(settings: Settings) -> None:
+    """Read every target on its schedule and write the report on its own, until SIGTERM or Ctrl-C."""
+    settings.configure_logging(default=logging.INFO)
+    from auditor.daemon import serve
+
+    with opened(settings) as app:
+        serve(app)

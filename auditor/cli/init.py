@@ -1,0 +1,82 @@
+"""`auditor init`: a commented configuration, its JSON Schema for editors, and a fingerprint key."""
+
+import json
+from pathlib import Path
+
+import click
+
+from auditor.errors import UsageError
+
+_TEMPLATE = """\
+# yaml-language-server: $schema=auditor.schema.json
+#
+# What the auditor watches. Relative paths count from this file's folder. Secrets never stand here: say where they are,
+# as env:NAME or file:PATH (a systemd credential or a mounted secret is a file). Check what is understood with `auditor targets list`.
+
+targets:
+- name: prod
+  url: https://command.example.org      # scheme, host and port; the path is api_path
+  owner: pki-team@example.org
+  labels: {env: prod}
+  # policy: recommended                 # `auditor policy list` shows what there is
+  # vars: {allowed_ports: [587]}        # settings of the policy for this server alone
+  # schedule: {cron: "0 6 * * mon-fri", timezone: Europe/Berlin}
+
+# What holds for every target unless it says otherwise.
+defaults:
+  api_path: KeyfactorAPI
+  # An account with the permission System Settings: Read, and no other.
+  auth:
+    type: oauth
+    token_url: https://idp.example.org/oauth2/token
+    client_id: smtp-auditor
+    client_secret: env:COMMAND_CLIENT_SECRET
+    scopes: []
+    # audience: https://command.example.org
+    # method: client_secret_post        # client_secret_basic unless you say so
+  # auth: {type: basic, username: 'CORP\\svc-auditor', password: file:command.password}
+  # auth: {type: token, token: env:COMMAND_TOKEN}
+  schedule: {every: 15m}
+  # ca_file: corporate-root.pem         # trusted besides the operating system's roots
+  # client_certificate: {certificate: client.pem, key: client.key, passphrase: env:CLIENT_KEY_PASSPHRASE}
+  # proxy: http://proxy.example.org:3128
+  timeout: 30s                          # for one whole request
+  attempts: 3                           # only what can pass is tried again
+  backoff: 6h                           # after a 401 or 403: Command logs every denied call
+
+database: auditor.db
+fingerprint_key: file:auditor.key       # keep it with your backups of the database
+policies: []                            # folders with policies of your own
+vars: {}                                # settings of the policies for every server, such as internal_domains: [corp.example]
+report:
+  folder: reports
+  schedule: {cron: "0 6 * * mon", timezone: UTC}
+spread: 60s                             # targets on one schedule are read up to this much apart
+"""
+
+
+@click.command()
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="[FOLDER]")
+def init(folder: Path) -> None:
+    """Write a commented auditor.yaml into FOLDER (this one unless named), its JSON Schema, and a fingerprint key.
+
+    Nothing that exists is overwritten.
+    """
+    from auditor import config, publish
+    from auditor.app import fingerprint_key
+    from auditor.core.model import SecretRef
+
+    files = {
+        folder / config.FILE_NAME: _TEMPLATE.encode(),
+        folder / "auditor.schema.json": (json.dumps(config.json_schema(), indent=1) + "\n").encode(),
+    }
+    for path in files:
+        if path.exists():
+            raise UsageError(f"{path} exists and is not overwritten", hint="move it away, or name another folder: auditor init FOLDER")
+    for path, content in files.items():
+        publish.write(content, path)
+        click.echo(path)
+    key = folder / "auditor.key"
+    fingerprint_key(SecretRef("file", str(key)))
+    click.echo(key)
+    click.echo(f"\nNext: put your server into {folder / config.FILE_NAME}, then `auditor targets list` and `auditor check`.", err=True)

@@ -1,0 +1,81 @@
+"""`auditor targets`: what is configured, and where each value came from."""
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from auditor.cli.common import Settings, label_option, opened, parse_labels
+from auditor.core.model import BasicAuth, ClientCredentials, StaticToken
+
+if TYPE_CHECKING:
+    from auditor.config import Config
+    from auditor.core.model import Schedule, Target
+
+
+@click.group()
+def targets() -> None:
+    """Show what is configured."""
+
+
+@targets.command("list")
+@label_option
+@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.pass_obj
+def list_(settings: Settings, labels: tuple[str, ...], form: str) -> None:
+    """List the configured targets, each value with the line that set it. No secret is read or shown."""
+    settings.configure_logging()
+    with opened(settings) as app:
+        chosen = app.select([], parse_labels(labels))
+        described = [_described(app.config, target) for target in chosen]
+    if form == "json":
+        click.echo(json.dumps({"schema_version": 1, "targets": described}, indent=2, ensure_ascii=False))
+        return
+    from auditor.report.safetext import safe
+
+    for target in described:
+        click.echo(click.style(target["name"], bold=True))
+        width = max(len(key) for key in target["values"])
+        for key, entry in target["values"].items():
+            click.echo(f"  {key:{width}}  {safe(str(entry['value'])):40}  {click.style(entry['from'], dim=True)}")
+
+
+def _described(config: "Config", target: "Target") -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "url": target.url,
+        "api_path": target.api_path,
+        "auth": _auth(target),
+        "policy": target.policy,
+        "schedule": _schedule(target.schedule),
+        "labels": ", ".join(f"{key}={value}" for key, value in target.labels) or "none",
+        "owner": target.owner or "nobody named",
+        "ca_file": target.ca_file or "the system's roots alone",
+        "client_certificate": target.client_certificate.certificate if target.client_certificate else "none",
+        "proxy": target.proxy or "none",
+        "insecure_skip_verify": target.insecure_skip_verify,
+        "insecure_http": target.insecure_http,
+        "timeout": f"{target.timeout_s:g}s",
+        "attempts": target.attempts,
+        "max_body_bytes": target.max_body_bytes,
+        "backoff": f"{target.backoff_s}s",
+    }
+    return {
+        "name": target.name,
+        "values": {key: {"value": value, "from": config.origin(target.name, key)} for key, value in values.items()},
+    }
+
+
+def _auth(target: "Target") -> str:
+    match target.auth:
+        case BasicAuth(username=username, password=password):
+            return f"basic as {username}, password from {password}"
+        case ClientCredentials(client_id=client_id, token_url=token_url, client_secret=secret):
+            return f"oauth as {client_id} at {token_url}, secret from {secret}"
+        case StaticToken(token=token):
+            return f"token from {token}"
+
+
+def _schedule(schedule: "Schedule | None") -> str:
+    if schedule is None:
+        return "none: read only when asked"
+    return f"every {schedule.every_s}s" if schedule.every_s else f"{schedule.cron} ({schedule.timezone})"

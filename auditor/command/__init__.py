@@ -1,0 +1,4 @@
+"""Keyfactor Command: reads the SMTP profile of one server.
+
+Secrets end in this package: what leaves it says whether one is set and where it is kept, never its value.
+"""

@@ -1,0 +1,330 @@
+"""One HTTP exchange within hard limits: a deadline over the whole of it, raw bytes counted, TLS verified.
+
+It uses a transport, not a client: there is nothing here that could follow a redirect, keep a cookie, or obey ~/.netrc and proxy variables.
+"""
+
+import hashlib
+import socket
+import ssl
+import sys
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import Empty, Queue
+from typing import Any
+
+import httpcore
+import httpx
+import truststore
+
+from auditor.command import words
+from auditor.command.words import Trouble
+from auditor.core.model import ReadOutcome
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the body is as sent, at most the limit long, and empty where an error's body could not be read."""
+
+    status: int
+    headers: httpx.Headers
+    body: bytes
+
+
+@dataclass(slots=True)
+class Peer:
+    """Who was at the other end of the newest connection; over a proxy the address is the proxy's."""
+
+    address: str | None = None
+    tls_leaf_sha256: str | None = None
+    tls_version: str | None = None
+
+
+class Connection:
+    """The way to one server, for one thread: kept open between exchanges until `close`.
+
+    `who` names the server in messages. `transport` takes the place of the network (tests).
+    """
+
+    def __init__(self, who: str, *, context: ssl.SSLContext, proxy: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
+        self.who, self.peer = who, Peer()
+        self._deadline = _Deadline(self.peer)
+        self._transport = transport or _Transport(context, proxy, self._deadline)
+
+    def exchange(
+        self, method: str, url: str, *, headers: dict[str, str], content: bytes | None = None, timeout_s: float, max_body_bytes: int
+    ) -> Answer:
+        """Send one request and read its answer within `timeout_s`, name resolution and handshake included.
+
+        Raises:
+            Trouble: There was no answer, or a 200 that is too large or encoded.
+        """
+        self._deadline.expires_at = time.monotonic() + timeout_s
+        try:
+            request = httpx.Request(method, url, headers={"Accept-Encoding": "identity", **headers}, content=content)
+            response = self._transport.handle_request(request)
+            try:
+                return self._read(response, max_body_bytes)
+            finally:
+                response.close()
+        except (httpx.HTTPError, httpx.InvalidURL, *_HTTPCORE_ERRORS, OSError, ValueError) as error:
+            raise words.of_failure(error, self.who) from None
+
+    def _read(self, response: httpx.Response, max_body_bytes: int) -> Answer:
+        def answer(body: bytes) -> Answer:
+            return Answer(response.status_code, response.headers, body)
+
+        is_encoded = response.headers.get("Content-Encoding", "identity").strip().lower() != "identity"
+        if response.status_code == 200 and is_encoded:
+            raise Trouble(ReadOutcome.MALFORMED, f"{self.who} sent its answer encoded, though we ask for none", hint="does a proxy compress it?")
+        try:
+            body = b"" if is_encoded else _bounded(response.iter_raw(), max_body_bytes)
+        except (httpx.HTTPError, *_HTTPCORE_ERRORS):
+            if response.status_code == 200:
+                raise
+            return answer(b"")  # the status says enough
+        if response.status_code == 200 and len(body) > max_body_bytes:
+            raise Trouble(ReadOutcome.TOO_LARGE, f"{self.who} sent more than {max_body_bytes} bytes")
+        return answer(body[:max_body_bytes])
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def _bounded(chunks: Iterable[bytes], at_most: int) -> bytes:
+    body = bytearray()
+    for chunk in chunks:
+        body += chunk
+        if len(body) > at_most:
+            break
+    return bytes(body)
+
+
+# --- TLS ----------------------------------------------------------------------------------------------------------
+
+_OPENSSL_VERIFIES = sys.platform not in ("win32", "darwin")
+_CONTEXT_KEPT_S = 3600
+"""How long a context is used again: then roots that the operating system has got since count, too."""
+
+
+class TlsContexts:
+    """Makes TLS contexts, and keeps them: to read the operating system's roots costs 20 ms. For many threads."""
+
+    def __init__(self) -> None:
+        self._kept: dict[tuple[object, ...], tuple[float, ssl.SSLContext]] = {}
+        self._lock = threading.Lock()
+
+    def get(
+        self,
+        *,
+        ca_file: str | None = None,
+        certificate: str | None = None,
+        key: str | None = None,
+        passphrase: str | None = None,
+        skip_verify: bool = False,
+    ) -> ssl.SSLContext:
+        """A context for TLS 1.2 or newer that trusts the operating system's roots and those in `ca_file`, and shows `certificate`.
+
+        Raises:
+            Trouble: One of the files cannot be used.
+        """
+        asked = (*(_stamp(path) for path in (ca_file, certificate, key)), skip_verify)
+        with self._lock:
+            made_at, context = self._kept.get(asked, (0.0, None))
+        if context is None or time.monotonic() - made_at > _CONTEXT_KEPT_S:
+            context = _unverified() if skip_verify else _verified(ca_file)
+            context.minimum_version = ssl.TLSVersion.TLSv1_2
+            if certificate is not None:
+                _show(context, certificate, key, passphrase)
+            if _OPENSSL_VERIFIES:
+                with self._lock:
+                    self._kept[asked] = (time.monotonic(), context)
+        return context
+
+
+def _stamp(path: str | None) -> tuple[object, ...]:
+    """Tells a file from its later edition: a renewed certificate is used without a restart."""
+    if path is None:
+        return ()
+    with suppress(OSError):
+        status = Path(path).stat()
+        return (path, status.st_mtime_ns, status.st_size)
+    return (path,)
+
+
+def _verified(ca_file: str | None) -> ssl.SSLContext:
+    context: ssl.SSLContext = truststore.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if _OPENSSL_VERIFIES:
+        # truststore 0.10 reads the roots anew for each handshake and holds a lock over it: 30 ms each time, and a server that dawdles would
+        # hold up all others. Where OpenSSL verifies, what it has set up is all there is to it. Elsewhere contexts are not shared (`get`).
+        context = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="localhost").context
+        context.sslsocket_class = ssl.SSLSocket
+    if not context.check_hostname or context.verify_mode is not ssl.CERT_REQUIRED:
+        raise AssertionError("a TLS context that does not verify")
+    if ca_file is not None:
+        try:
+            context.load_verify_locations(cafile=ca_file)
+        except OSError as error:  # ssl.SSLError is one
+            said = "holds no certificate in PEM form" if isinstance(error, ssl.SSLError) else f"cannot be read: {error.strerror}"
+            raise Trouble(ReadOutcome.TLS_FAILED, f"ca_file {ca_file} {said}", hint="it is to hold root certificates in PEM form") from None
+    return context
+
+
+def _unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
+def _show(context: ssl.SSLContext, certificate: str, key: str | None, passphrase: str | None) -> None:
+    try:
+        # A password is always given: without one OpenSSL asks for it at the terminal.
+        context.load_cert_chain(certificate, key, password=lambda: passphrase or "")
+    except (OSError, ValueError) as error:
+        said = error.strerror if isinstance(error, FileNotFoundError | PermissionError) else "certificate, key and passphrase do not go together"
+        hint = "give paths of PEM files; the certificate's own chain comes after it"
+        raise Trouble(ReadOutcome.CREDENTIAL_MISSING, f"the client certificate {certificate} cannot be used: {said}", hint=hint) from None
+
+
+# --- below HTTP: one deadline for everything ----------------------------------------------------------------------
+
+_HTTPCORE_ERRORS = (
+    httpcore.TimeoutException,
+    httpcore.NetworkError,
+    httpcore.ProtocolError,
+    httpcore.ProxyError,
+    httpcore.UnsupportedProtocol,
+)
+
+
+class _Deadline(httpcore.NetworkBackend):
+    """Sockets whose every wait ends at `expires_at` (monotonic), however slowly the other side drips.
+
+    httpx has timeouts for each single read, and the `trace` extension with a timer that shuts the socket down does not reach connecting to several
+    addresses, nor the handshake, during which the traced socket is already detached.
+    """
+
+    def __init__(self, peer: Peer) -> None:
+        self.expires_at = 0.0
+        self.peer = peer
+        self._sockets = httpcore.SyncBackend()
+
+    def left_s(self) -> float:
+        left = self.expires_at - time.monotonic()
+        if left <= 0:
+            raise httpcore.ReadTimeout("the deadline has passed")
+        return left
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ARG002
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.NetworkStream:
+        addresses = _addresses(host, port, within_s=self.left_s())
+        failure: Exception = words.of_dns(host, OSError())
+        for tried, address in enumerate(addresses):
+            share_s = self.left_s() / (len(addresses) - tried)  # an address that swallows everything leaves time for the next
+            try:
+                stream = self._sockets.connect_tcp(address, port, share_s, local_address, socket_options)
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+            else:
+                self.peer.address = address
+                return _Stream(stream, self)
+        raise failure
+
+
+class _Stream(httpcore.NetworkStream):
+    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+        self._stream, self._deadline = stream, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
+        return self._stream.read(max_bytes, self._deadline.left_s())
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
+        self._stream.write(buffer, self._deadline.left_s())
+
+    def close(self) -> None:
+        self._stream.close()
+
+    def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ARG002
+    ) -> httpcore.NetworkStream:
+        stream = self._stream.start_tls(ssl_context, server_hostname, self._deadline.left_s())
+        tls = stream.get_extra_info("ssl_object")
+        leaf = tls.getpeercert(True)
+        self._deadline.peer.tls_leaf_sha256 = hashlib.sha256(leaf).hexdigest() if leaf else None
+        self._deadline.peer.tls_version = tls.version()
+        return _Stream(stream, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)
+
+
+def _addresses(host: str, port: int, *, within_s: float) -> list[str]:
+    """The addresses of `host`, asked for in a thread of its own: no resolver call can be given a deadline.
+
+    Raises:
+        Trouble: None was found, or not in time.
+    """
+    found: Queue[list[str] | Exception] = Queue()
+
+    def ask() -> None:
+        try:
+            found.put(list(dict.fromkeys(str(entry[4][0]) for entry in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))))
+        except (OSError, UnicodeError) as error:  # UnicodeError: a label past 63 characters, from Python's IDNA codec
+            found.put(error)
+
+    threading.Thread(target=ask, daemon=True, name="resolve").start()
+    try:
+        answer = found.get(timeout=within_s)
+    except Empty:
+        raise words.of_dns(host, None) from None
+    if isinstance(answer, Exception):
+        raise words.of_dns(host, answer)
+    return answer
+
+
+class _Transport(httpx.BaseTransport):
+    """httpx.HTTPTransport, over sockets of our own: httpx has no option for these."""
+
+    def __init__(self, context: ssl.SSLContext, proxy: str | None, backend: httpcore.NetworkBackend) -> None:
+        if proxy is None:
+            self._pool: httpcore.ConnectionPool = httpcore.ConnectionPool(ssl_context=context, network_backend=backend)
+        else:
+            way = httpx.Proxy(proxy)
+            self._pool = httpcore.HTTPProxy(
+                httpcore.URL(scheme=way.url.raw_scheme, host=way.url.raw_host, port=way.url.port, target=b"/"),
+                proxy_auth=way.raw_auth,
+                ssl_context=context,
+                network_backend=backend,
+            )
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        url = httpcore.URL(scheme=request.url.raw_scheme, host=request.url.raw_host, port=request.url.port, target=request.url.raw_path)
+        answer = self._pool.handle_request(httpcore.Request(request.method, url, headers=request.headers.raw, content=request.read()))
+        return httpx.Response(answer.status, headers=answer.headers, stream=_Body(answer))
+
+    def close(self) -> None:
+        self._pool.close()
+
+
+class _Body(httpx.SyncByteStream):
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._answer.iter_stream()
+
+    def close(self) -> None:
+        self._answer.close()

@@ -1,0 +1,158 @@
+"""What one run concludes about one target: facts handed to the policy, the verdict, the changes, the exit code. Pure."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+
+from auditor.core.canonical import digest
+from auditor.core.drift import DOWNGRADES, REDIRECTIONS, OrgDomain, changes, named
+from auditor.core.model import (
+    PROFILE_FIELDS,
+    Assessment,
+    Fact,
+    Finding,
+    Judgement,
+    Observation,
+    RuleOutcome,
+    Severity,
+    Snapshot,
+    State,
+    Verdict,
+)
+
+READING_FACTS = (
+    "profile.configured",
+    "api.version",
+    "api.shape",
+    "RelayUsername.text",
+    "ClientId.text",
+    "TokenEndpoint.faults",
+    "RequestHeaders.bytes",
+    "RequestHeaders.faults",
+    "RequestHeaders.secret_forms",
+    "response.exposed",
+    "response.unknown_fields",
+    "response.ill_typed_fields",
+)
+"""Facts that are fixed while reading, since the values they speak of do not outlive it."""
+
+Seen = tuple[datetime, Snapshot]
+"""A snapshot and when it was last seen on the server."""
+
+
+def facts_of(observation: Observation, *, labels: Iterable[tuple[str, str]], previous: Seen | None, org_domain: OrgDomain) -> dict[str, Fact]:
+    """All collected facts that a policy can read: the profile's, and those about the audit. What is not in here, this source cannot tell.
+
+    After a failed read every fact of the profile, of its reading and of `drift.*` is inconclusive, the outcome being the reason.
+    """
+    outcome = observation.outcome.value
+    facts = {
+        "collection.outcome": Fact(State.VALUE, outcome),
+        "collection.profile_age_hours": _age_hours(observation, previous),
+        "collection.probe_age_hours": Fact(State.UNSET),
+        "target.labels": Fact(State.VALUE, tuple(f"{key}={value}" for key, value in labels)),
+        "drift.previous": Fact(State.VALUE, previous is not None),
+        "baseline.exists": Fact(State.VALUE, value=False),
+        "waivers.count": Fact(State.VALUE, 0),
+        "waivers.expired": Fact(State.VALUE, ()),
+        "waivers.incomplete": Fact(State.VALUE, ()),
+        **{f"{probe}.probed": Fact(State.VALUE, value=False) for probe in ("server", "domain", "token_endpoint")},
+    }
+    nothing_to_compare = Fact(State.NOT_OFFERED, reason="nothing to compare with")
+    if observation.snapshot is None:
+        unseen = Fact(State.INCONCLUSIVE, reason=outcome)
+        facts |= dict.fromkeys((*PROFILE_FIELDS, *READING_FACTS, "drift.unapproved", "drift.downgrades", "drift.redirections"), unseen)
+        return facts
+    facts |= observation.snapshot.facts
+    facts["drift.unapproved"] = nothing_to_compare
+    for name, words in (("drift.downgrades", DOWNGRADES), ("drift.redirections", REDIRECTIONS)):
+        facts[name] = Fact(State.VALUE, named(previous[1], observation.snapshot, words, org_domain=org_domain)) if previous else nothing_to_compare
+    return facts
+
+
+def judgement_key(
+    observation: Observation,
+    *,
+    policy_digest: str,
+    tables: Mapping[str, str],
+    engine: str,
+    is_dated: bool,
+    outside: Mapping[str, Fact],
+) -> str:
+    """The key under which a judgement is stored once: equal keys, equal findings.
+
+    `outside` are the facts from outside the snapshot that the policy reads; the date counts only for a policy that reads one.
+    """
+    snapshot = observation.snapshot
+    return digest(
+        {
+            "seen": snapshot.digest if snapshot else observation.outcome.value,
+            "policy": policy_digest,
+            "tables": dict(tables),
+            "engine": engine,
+            "as_of": observation.started_at.date().isoformat() if is_dated else None,
+            "outside": {
+                name: [fact.state.value, list(fact.value) if isinstance(fact.value, tuple) else _plain(fact)] for name, fact in outside.items()
+            },
+        }
+    )
+
+
+def assess(observation: Observation, judgement: Judgement, *, previous: Seen | None, org_domain: OrgDomain) -> Assessment:
+    """Put one observation beside its judgement and beside what was seen before."""
+    snapshot = observation.snapshot
+    moved = previous is not None and snapshot is not None and snapshot.digest != previous[1].digest
+    return Assessment(
+        observation=observation,
+        judgement=judgement,
+        verdict=verdict(judgement.findings),
+        changes=changes(previous[1], snapshot, org_domain=org_domain) if moved and previous and snapshot else (),
+        previous_digest=previous[1].digest if previous else None,
+        previous_at=previous[0] if previous else None,
+    )
+
+
+def verdict(findings: Sequence[Finding]) -> Verdict:
+    """What the findings come to. It counts failures of `low` and above; what was not checked is never compliant."""
+    rated = [finding for finding in findings if finding.severity is None or finding.severity is not Severity.INFO]
+    if any(finding.outcome is RuleOutcome.FAIL for finding in rated):
+        return Verdict.NON_COMPLIANT
+    if any(is_trouble(finding) for finding in findings) or not any(is_evaluated(finding) for finding in findings):
+        return Verdict.INDETERMINATE
+    return Verdict.COMPLIANT_WITH_WAIVERS if any(finding.outcome is RuleOutcome.WAIVED for finding in findings) else Verdict.COMPLIANT
+
+
+def is_evaluated(finding: Finding) -> bool:
+    """Whether the rule came to a yes or a no."""
+    return finding.outcome in (RuleOutcome.PASS, RuleOutcome.FAIL, RuleOutcome.WAIVED)
+
+
+def is_trouble(finding: Finding) -> bool:
+    """Whether the rule could not be judged for a reason that is no standing limit of the source."""
+    return finding.outcome is RuleOutcome.ERROR or (finding.outcome is RuleOutcome.NOT_EVALUATED and not finding.standing)
+
+
+def exit_code(assessments: Sequence[Assessment], *, fail_on: Severity = Severity.LOW, count_limits: bool = False) -> int:
+    """0 compliant, 1 a failure of `fail_on` or worse, 3 nothing could be evaluated, 4 evaluated in part and nothing failed.
+
+    `count_limits` takes standing limits (what the source cannot show) for trouble.
+    """
+    findings = [finding for assessment in assessments for finding in assessment.judgement.findings]
+    if any(f.outcome is RuleOutcome.FAIL and f.severity is not None and f.severity.rank >= fail_on.rank for f in findings):
+        return 1
+    if not any(is_evaluated(finding) for finding in findings):
+        return 3
+    blind = any(not any(is_evaluated(finding) for finding in assessment.judgement.findings) for assessment in assessments)
+    partly = any(is_trouble(f) or (count_limits and f.outcome is RuleOutcome.NOT_EVALUATED) for f in findings)
+    return 4 if blind or partly else 0
+
+
+def _age_hours(observation: Observation, previous: Seen | None) -> Fact:
+    if observation.snapshot is not None:
+        return Fact(State.VALUE, 0)
+    if previous is None:
+        return Fact(State.UNSET)
+    return Fact(State.VALUE, int((observation.started_at - previous[0]).total_seconds() // 3600))
+
+
+def _plain(fact: Fact) -> bool | int | str | None:
+    return fact.value if isinstance(fact.value, bool | int | str) else None

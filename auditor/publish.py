@@ -1,0 +1,66 @@
+"""Renders what the store knows: the standing of targets as a report in one of the formats, written whole or not at all."""
+
+import os
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from auditor import __version__
+from auditor.core.model import Assessment, PolicyText, Standing, TargetText
+from auditor.errors import StoreError
+from auditor.report.formats import FORMATS
+from auditor.report.view import View, view
+
+if TYPE_CHECKING:
+    from auditor.store.store import Store
+
+
+def view_of(store: "Store", targets: Sequence[TargetText]) -> View:
+    """Where `targets` stand by the store; a target that was never read stands there as such."""
+    known = {standing.target.name: standing for standing in store.standings([target.name for target in targets])}
+    return view([known.get(target.name, Standing(target=target)) for target in targets], engine_version=__version__)
+
+
+def view_of_one(assessment: Assessment, target: TargetText, policy: PolicyText) -> View:
+    """An assessment that is in no store, such as that of a saved body."""
+    observation = assessment.observation
+    standing = Standing(target=target, assessment=assessment, policy=policy, last_seen=observation.started_at, last_snapshot=observation.snapshot)
+    return view([standing], engine_version=__version__)
+
+
+def render(shown: View, form: str) -> bytes:
+    """The report in the format called `form`, one of `FORMATS`."""
+    return FORMATS[form](shown)
+
+
+def write(content: bytes, path: Path) -> None:
+    """Write `content` to `path` whole or not at all; folders are made as needed.
+
+    Raises:
+        StoreError: It cannot be written; what stood there before still stands.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+            Path(temporary).replace(path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+    except OSError as failure:
+        raise StoreError(f"{path}: cannot be written: {failure.strerror}", hint="is the folder writable, and is there room?") from failure
+
+
+def write_report(store: "Store", targets: Sequence[TargetText], folder: Path) -> Path:
+    """Write the HTML report on `targets` into `folder` and return its path: one a day by the newest observation in it, the last one stands.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    shown = view_of(store, targets)
+    path = folder / f"smtp-report-{shown.as_of.date().isoformat() if shown.as_of else 'empty'}.html"
+    write(render(shown, "html"), path)
+    return path

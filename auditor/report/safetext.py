@@ -1,0 +1,51 @@
+"""Makes text from elsewhere safe to show: what is invisible, or moves other characters about, is spelt out as `[U+202E]`.
+
+Used by every format and by the command line. Nothing is dropped unseen: whoever reads the report sees that something was there.
+"""
+
+import re
+import unicodedata
+
+MAX_CHARACTERS = 4000
+"""Longer texts are cut, and say so: a page and a terminal line have an end."""
+
+_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
+"""Letters and marks that draw nothing, although Unicode calls them printable (fillers, the grapheme joiner, the blank Braille cell)."""
+
+_MAX_COMBINING = 4
+"""More marks than this on one letter are no writing: they paint over the lines above and below."""
+
+
+def safe(text: str, *, limit: int = MAX_CHARACTERS) -> str:
+    """`text` on one line, every control, bidi, zero-width, private and unassigned character spelt out, cut to at most `limit` characters.
+
+    What is safe already stays as it is, so calling twice does no harm. What is unassigned follows the Unicode version of this Python.
+    """
+    if len(text) <= limit and text.isascii() and text.isprintable():
+        return text
+    pieces, marks = [], 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        pieces.append(f"[U+{ord(character):04X}]" if marks > _MAX_COMBINING or is_hidden(character) else character)
+    shown = "".join(pieces)
+    return shown if len(shown) <= limit else _cut(pieces, limit)
+
+
+def is_hidden(character: str) -> bool:
+    """Whether it shows nothing by itself: it is then spelt out. `str.isprintable` refuses all of Cc, Cf, Cs, Co, Cn, Zl, Zp and odd spaces."""
+    return not character.isprintable() or character in _BLANK or "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+
+
+def prose(text: str) -> str:
+    """A text of ours or of a policy's author on one line: line breaks and tabs are mere layout there, so they turn to spaces."""
+    return re.sub(r"[ \t\r\n]+", " ", text).strip(" ")
+
+
+def _cut(pieces: list[str], limit: int) -> str:
+    tail = f"… (cut, {len(pieces)} characters)"
+    room, kept = limit - len(tail), 0
+    for piece in pieces:
+        if room < len(piece):
+            break
+        room, kept = room - len(piece), kept + 1
+    return "".join(pieces[:kept]) + tail

@@ -1,0 +1,478 @@
+"""What a reader is shown, computed once for every format: where each target stands, what moved, what could not be looked at.
+
+Texts in a view are as they came: each format makes them safe at its own edge (`safetext`), and JSON keeps them whole.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from auditor.core.model import (
+    Direction,
+    FieldChange,
+    Finding,
+    Leaf,
+    Level,
+    PolicyText,
+    ReadOutcome,
+    RuleOutcome,
+    RuleText,
+    Severity,
+    Standing,
+    State,
+    Verdict,
+)
+from auditor.report import profile, sentences, wording
+from auditor.report.profile import Collected, ProfileRow
+
+
+class Status(StrEnum):
+    """How a reader takes a result; never told by colour alone."""
+
+    FAIL = "fail"
+    UNKNOWN = "unknown"
+    WAIVED = "waived"
+    PASS = "pass"
+    NEUTRAL = "neutral"
+
+    @property
+    def glyph(self) -> str:
+        return {"fail": "✗", "unknown": "?", "waived": "◐", "pass": "✓", "neutral": "–"}[self.value]
+
+
+STATUS_OF = {
+    RuleOutcome.FAIL: Status.FAIL,
+    RuleOutcome.ERROR: Status.UNKNOWN,
+    RuleOutcome.NOT_EVALUATED: Status.UNKNOWN,
+    RuleOutcome.WAIVED: Status.WAIVED,
+    RuleOutcome.PASS: Status.PASS,
+    RuleOutcome.NOT_APPLICABLE: Status.NEUTRAL,
+}
+
+_STATUS_OF_VERDICT = {
+    Verdict.NON_COMPLIANT: Status.FAIL,
+    Verdict.INDETERMINATE: Status.UNKNOWN,
+    Verdict.COMPLIANT_WITH_WAIVERS: Status.WAIVED,
+    Verdict.COMPLIANT: Status.PASS,
+}
+
+BLIND_SPOTS = (
+    "A change that was made and undone between two reads.",
+    "Whether mail is delivered, and what the mail server itself offers: only the stored profile was read.",
+    "Who made a change.",
+    "What a secret is. Command shows that a password is set, not which one; a stored password that was replaced looks the same.",
+)
+"""What no edition of this report can see by reading the profile alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counts:
+    """Results by outcome; the six outcomes are disjoint and add up to `results`. `standing_limits` is a part of `not_evaluated`."""
+
+    fail: int = 0
+    waived: int = 0
+    not_evaluated: int = 0
+    error: int = 0
+    not_applicable: int = 0
+    passed: int = 0
+    standing_limits: int = 0
+
+    @property
+    def results(self) -> int:
+        return self.fail + self.waived + self.not_evaluated + self.error + self.not_applicable + self.passed
+
+    @property
+    def unknown(self) -> int:
+        """What was not evaluated for whatever reason: trouble, a standing limit, or a bug of ours."""
+        return self.not_evaluated + self.error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownLeaf:
+    """One test that decided, in words."""
+
+    fact: str
+    expected: str
+    observed: str
+    var: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownFinding:
+    """One rule's result for one target. `applies` says in words why the rule speaks to this target; `anchor` is its id within a page."""
+
+    id: str
+    anchor: str
+    rule: RuleText
+    status: Status
+    finding: Finding
+    leaves: tuple[ShownLeaf, ...]
+    applies: tuple[str, ...]
+
+    @property
+    def severity(self) -> Severity | None:
+        return self.finding.severity
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unknown:
+    """Rules that could not be judged for one and the same reason."""
+
+    reason: str
+    findings: tuple[ShownFinding, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StandingLimit:
+    """What the source can never show, why, and which rules stay open for it."""
+
+    reason: str
+    facts: tuple[str, ...]
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownChange:
+    """A field that moved between two reads: after `not_before`, by `not_after`. The instant itself nobody saw."""
+
+    target: str
+    status: Status
+    word: str
+    change: FieldChange
+    not_before: datetime | None
+    not_after: datetime
+    happened: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trouble:
+    """Why the newest read showed nothing: the outcome in words, what happened, and what to do next."""
+
+    words: str
+    message: str
+    hint: str
+    last_seen: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownTarget:
+    """Where one target stands. `compared` says what the changes were measured against, or why there is nothing to compare."""
+
+    standing: Standing
+    anchor: str
+    status: Status
+    sentence: str
+    counts: Counts
+    trouble: Trouble | None
+    failing: tuple[ShownFinding, ...]
+    waived: tuple[ShownFinding, ...]
+    unknown: tuple[Unknown, ...]
+    limits: tuple[StandingLimit, ...]
+    passing: tuple[ShownFinding, ...]
+    not_applicable: tuple[ShownFinding, ...]
+    changes: tuple[ShownChange, ...]
+    compared: str
+    profile: tuple[ProfileRow, ...]
+    profile_note: str
+    collected: Collected
+
+    @property
+    def name(self) -> str:
+        return self.standing.target.name
+
+    @property
+    def findings(self) -> tuple[ShownFinding, ...]:
+        """Every result once: failing, waived, not evaluated, standing limits, passing, not applicable; within these in the order of the policy."""
+        groups = (self.failing, self.waived, *(group.findings for group in self.unknown), self.passing, self.not_applicable)
+        return tuple(finding for group in groups for finding in group)
+
+    def part(self, word: str) -> str:
+        """The id of a part of this target's section. Rule ids are in capitals, so none collides with a finding's."""
+        return f"{self.anchor}.{word}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkItem:
+    """One rule and every target that fails it: one fix, these servers."""
+
+    rule: RuleText
+    severity: Severity | None
+    findings: tuple[tuple[str, ShownFinding], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownPolicy:
+    """A policy in force, and whom it judged."""
+
+    policy: PolicyText
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NeededVar:
+    """A var that nobody has set yet, and the rules that wait for it."""
+
+    name: str
+    rules: tuple[str, ...]
+    targets: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """A whole report. `as_of` is the time of the newest observation, None where nothing was ever read."""
+
+    title: str
+    period: str
+    as_of: datetime | None
+    engine_version: str
+    verdict: str
+    status: Status
+    counts: Counts
+    reconciliation: str
+    warnings: tuple[str, ...]
+    targets: tuple[ShownTarget, ...]
+    changes: tuple[ShownChange, ...]
+    compared: tuple[str, ...]
+    work: tuple[WorkItem, ...]
+    policies: tuple[ShownPolicy, ...]
+    needed_vars: tuple[NeededVar, ...]
+    blind_spots: tuple[str, ...] = BLIND_SPOTS
+
+
+def view(
+    standings: Sequence[Standing], *, engine_version: str, as_of: datetime | None = None, title: str = "SMTP profile audit", period: str = ""
+) -> View:
+    """The report on `standings`, whose order does not matter: the worst comes first, then by name.
+
+    `as_of` is the newest observation's end unless given: there is no clock in here, so the same data gives the same report. `period` is a text.
+    """
+    ends = [standing.assessment.observation.ended_at for standing in standings if standing.assessment]
+    as_of = as_of or max(ends, default=None)
+    targets = tuple(sorted((_target(standing, as_of) for standing in standings), key=_worst_first))
+    changes = sorted((change for target in targets for change in target.changes), key=lambda c: (-c.change.severity.rank, c.target, c.change.field))
+    return View(
+        title=title,
+        period=period or (wording.moment(as_of) if as_of else "nothing read yet"),
+        as_of=as_of,
+        engine_version=engine_version,
+        verdict=sentences.fleet([target.standing for target in targets]),
+        status=min((target.status for target in targets), key=_RANK.index, default=Status.UNKNOWN),
+        counts=_counts(finding for target in targets for finding in target.findings),
+        reconciliation=_reconciliation(targets),
+        warnings=tuple(warning for target in sorted(targets, key=lambda t: t.name) for warning in sentences.warnings(target.standing)),
+        targets=targets,
+        changes=tuple(changes),
+        compared=_compared(targets),
+        work=_work(targets),
+        policies=_policies(targets),
+        needed_vars=_needed_vars(targets),
+    )
+
+
+# --- one target ---------------------------------------------------------------------------------------------------
+
+
+def _target(standing: Standing, as_of: datetime | None) -> ShownTarget:
+    name, assessment, anchor = standing.target.name, standing.assessment, _anchor(standing.target.name)
+    rules = {rule.id: rule for rule in standing.policy.rules} if standing.policy else {}
+    findings = [_finding(name, anchor, finding, rules) for finding in (assessment.judgement.findings if assessment else ())]
+    failing = [shown for shown in findings if shown.finding.outcome is RuleOutcome.FAIL]
+    changes = _changes(standing)
+    return ShownTarget(
+        standing=standing,
+        anchor=anchor,
+        status=_STATUS_OF_VERDICT[assessment.verdict] if assessment else Status.UNKNOWN,
+        sentence=sentences.target(standing),
+        counts=_counts(findings),
+        trouble=_trouble(standing, as_of),
+        failing=tuple(sorted(failing, key=_severest_first)),
+        waived=tuple(sorted((shown for shown in findings if shown.status is Status.WAIVED), key=_severest_first)),
+        unknown=_unknown(findings, standing),
+        limits=_limits(findings),
+        passing=tuple(shown for shown in findings if shown.status is Status.PASS),
+        not_applicable=tuple(shown for shown in findings if shown.status is Status.NEUTRAL),
+        changes=changes,
+        compared=sentences.compared(standing, len(changes)),
+        profile=profile.rows(standing.last_snapshot),
+        profile_note=sentences.profile_note(standing, as_of),
+        collected=profile.collected(assessment.observation) if assessment else (),
+    )
+
+
+def _finding(target: str, anchor: str, finding: Finding, rules: dict[str, RuleText]) -> ShownFinding:
+    return ShownFinding(
+        id=f"{target}/{finding.rule}",
+        anchor=f"{anchor}.{finding.rule}",
+        rule=rules.get(finding.rule) or RuleText(id=finding.rule, title=finding.rule),
+        status=STATUS_OF[finding.outcome],
+        finding=finding,
+        leaves=tuple(_leaf(leaf) for leaf in finding.because),
+        applies=tuple(f"{leaf.fact} is {wording.observed(leaf)}" for leaf in finding.applies if leaf.fact != "profile.configured"),
+    )
+
+
+def _leaf(leaf: Leaf) -> ShownLeaf:
+    return ShownLeaf(fact=leaf.fact, expected=wording.expected(leaf), observed=wording.observed(leaf), var=leaf.var)
+
+
+def _changes(standing: Standing) -> tuple[ShownChange, ...]:
+    assessment = standing.assessment
+    if assessment is None:
+        return ()
+    start, end = assessment.previous_at, assessment.observation.ended_at
+    return tuple(
+        ShownChange(
+            target=standing.target.name,
+            status=Status.FAIL if change.direction in (Direction.DOWNGRADE, Direction.REDIRECTION) else Status.NEUTRAL,
+            word="changed" if change.direction is Direction.NEUTRAL else change.direction.value,
+            change=change,
+            not_before=start,
+            not_after=end,
+            happened=wording.between(start, end) if start else f"before {wording.moment(end)}",
+        )
+        for change in assessment.changes
+    )
+
+
+def _trouble(standing: Standing, as_of: datetime | None) -> Trouble | None:
+    observation = standing.assessment.observation if standing.assessment else None
+    if observation is None or observation.outcome.is_observed:
+        return None
+    return Trouble(
+        words=wording.READ_WORDS[observation.outcome],
+        message=observation.message or f"The read ended as {observation.outcome.value}.",
+        hint=observation.hint,
+        last_seen=sentences.last_seen(standing, as_of),
+    )
+
+
+def _unknown(findings: Iterable[ShownFinding], standing: Standing) -> tuple[Unknown, ...]:
+    groups: dict[str, list[ShownFinding]] = {}
+    for shown in findings:
+        if shown.status is Status.UNKNOWN:
+            groups.setdefault(_why_unknown(shown.finding, standing), []).append(shown)
+    return tuple(Unknown(reason=reason, findings=tuple(sorted(members, key=_severest_first))) for reason, members in groups.items())
+
+
+def _why_unknown(finding: Finding, standing: Standing) -> str:
+    if finding.outcome is RuleOutcome.ERROR:
+        return f"an error of the auditor itself: {finding.detail or 'no detail'}"
+    if finding.standing:
+        return "a standing limit of the source"
+    outcome = standing.assessment.observation.outcome if standing.assessment else ReadOutcome.OBSERVED
+    if not outcome.is_observed:
+        return f"the profile was not read: {wording.READ_WORDS[outcome]}"
+    open_leaves = [leaf for leaf in (*finding.applies, *finding.because) if leaf.level in (Level.UNSEEN, Level.ABSENT)]
+    return "; ".join(dict.fromkeys(f"{leaf.fact} {wording.observed(leaf)}" for leaf in open_leaves)) or "what it needs is not known"
+
+
+def _limits(findings: Iterable[ShownFinding]) -> tuple[StandingLimit, ...]:
+    met: dict[str, tuple[dict[str, None], dict[str, None]]] = {}
+    for shown in findings:
+        if shown.finding.standing:
+            for leaf in (*shown.finding.applies, *shown.finding.because):
+                if leaf.state is State.NOT_OFFERED:
+                    facts, rules = met.setdefault(wording.observed(leaf), ({}, {}))
+                    facts[leaf.fact] = rules[shown.rule.id] = None
+    return tuple(StandingLimit(reason=reason, facts=tuple(facts), rules=tuple(rules)) for reason, (facts, rules) in met.items())
+
+
+# --- all targets --------------------------------------------------------------------------------------------------
+
+
+def _counts(findings: Iterable[ShownFinding]) -> Counts:
+    outcomes = [shown.finding.outcome for shown in (shown_all := tuple(findings))]
+    return Counts(
+        fail=outcomes.count(RuleOutcome.FAIL),
+        waived=outcomes.count(RuleOutcome.WAIVED),
+        not_evaluated=outcomes.count(RuleOutcome.NOT_EVALUATED),
+        error=outcomes.count(RuleOutcome.ERROR),
+        not_applicable=outcomes.count(RuleOutcome.NOT_APPLICABLE),
+        passed=outcomes.count(RuleOutcome.PASS),
+        standing_limits=sum(shown.finding.standing for shown in shown_all),
+    )
+
+
+def _reconciliation(targets: Sequence[ShownTarget]) -> str:
+    """Population times rules is results is what the tiles show, said so that a reader can add it up."""
+    counts = _counts(finding for target in targets for finding in target.findings)
+    judged = [target for target in targets if target.findings]
+    sizes = {len(target.findings) for target in judged}
+    servers = wording.count(len(judged), "server")
+    product = f"{servers} × {wording.count(sizes.pop(), 'rule')}" if len(sizes) == 1 else f"the rules of {servers}, summed"
+    parts = [
+        f"{counts.fail} failing",
+        f"{counts.unknown} not evaluated",
+        f"{counts.waived} waived",
+        f"{counts.passed} passing",
+        f"{counts.not_applicable} not applicable",
+    ]
+    unjudged = f" {wording.count(len(targets) - len(judged), 'server')} without any result." if len(judged) < len(targets) else ""
+    return (f"{product} = {wording.count(counts.results, 'result')} = {' + '.join(parts)}." if judged else "No rule was judged.") + unjudged
+
+
+def _compared(targets: Sequence[ShownTarget]) -> tuple[str, ...]:
+    """What the list of changes does not say: who stayed the same, and who could not be compared."""
+    groups: dict[str, list[str]] = {}
+    for target in sorted(targets, key=lambda t: t.name):
+        if not target.changes:
+            groups.setdefault(target.compared, []).append(target.name)
+    return tuple(f"{wording.listed(names)}: {said}" for said, names in sorted(groups.items()))
+
+
+def _work(targets: Sequence[ShownTarget]) -> tuple[WorkItem, ...]:
+    by_rule: dict[str, list[tuple[str, ShownFinding]]] = {}
+    for target in sorted(targets, key=lambda t: t.name):
+        for shown in target.failing:
+            by_rule.setdefault(shown.rule.id, []).append((target.name, shown))
+    items = [WorkItem(rule=found[0][1].rule, severity=_worst(shown for _, shown in found), findings=tuple(found)) for found in by_rule.values()]
+    return tuple(sorted(items, key=lambda item: (-_rank(item.severity), -len(item.findings), item.rule.id)))
+
+
+def _policies(targets: Sequence[ShownTarget]) -> tuple[ShownPolicy, ...]:
+    judged: dict[str, tuple[PolicyText, list[str]]] = {}
+    for target in sorted(targets, key=lambda t: t.name):
+        if policy := target.standing.policy:
+            judged.setdefault(policy.digest, (policy, []))[1].append(target.name)
+    shown = (ShownPolicy(policy=policy, targets=tuple(names)) for policy, names in judged.values())
+    return tuple(sorted(shown, key=lambda item: (item.policy.name, item.policy.version, item.policy.digest)))
+
+
+def _needed_vars(targets: Sequence[ShownTarget]) -> tuple[NeededVar, ...]:
+    waiting: dict[str, tuple[set[str], set[str]]] = {}
+    for target in targets:
+        for shown in target.not_applicable:
+            for leaf in shown.finding.applies:
+                if leaf.fact.startswith("$") and leaf.level is not Level.TRUE and (leaf.state is State.UNSET or leaf.actual in ([], ())):
+                    rules, names = waiting.setdefault(leaf.fact.removeprefix("$"), (set(), set()))
+                    rules.add(shown.rule.id)
+                    names.add(target.name)
+    return tuple(NeededVar(name=name, rules=tuple(sorted(rules)), targets=tuple(sorted(names))) for name, (rules, names) in sorted(waiting.items()))
+
+
+# --- order and names ----------------------------------------------------------------------------------------------
+
+_RANK = (Status.FAIL, Status.UNKNOWN, Status.WAIVED, Status.PASS, Status.NEUTRAL)
+
+
+def _rank(severity: Severity | None) -> int:
+    return severity.rank if severity else -1
+
+
+def _worst(findings: Iterable[ShownFinding]) -> Severity | None:
+    return max((shown.severity for shown in findings), key=_rank)
+
+
+def _severest_first(shown: ShownFinding) -> tuple[int, str]:
+    return -_rank(shown.severity), shown.rule.id
+
+
+def _worst_first(target: ShownTarget) -> tuple[int, int, int, str]:
+    worst = _rank(_worst(target.failing)) if target.failing else -1
+    return _RANK.index(target.status), -worst, -target.counts.fail, target.name
+
+
+def _anchor(name: str) -> str:
+    """The name as part of an id: letters, digits and hyphens stay, anything else is its code point; no two names share one."""
+    return "".join(c if c.isascii() and (c.isalnum() or c == "-") else f"_{ord(c):x}_" for c in name)

@@ -1,0 +1,189 @@
+"""The tables, and how times and enumerations lie in them.
+
+Whatever repeats from read to read is a document, kept once under the SHA-256 of its canonical JSON; an unchanged observation is one row of
+small numbers that refer to documents.
+"""
+
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Column,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+)
+
+from auditor.core.model import ReadOutcome, Verdict
+from auditor.errors import StoreError
+
+OUTCOMES = (
+    ReadOutcome.OBSERVED,
+    ReadOutcome.NOT_CONFIGURED,
+    ReadOutcome.DNS_FAILED,
+    ReadOutcome.UNREACHABLE,
+    ReadOutcome.TIMEOUT,
+    ReadOutcome.TLS_FAILED,
+    ReadOutcome.REDIRECTED,
+    ReadOutcome.UNAUTHENTICATED,
+    ReadOutcome.FORBIDDEN,
+    ReadOutcome.NOT_FOUND,
+    ReadOutcome.REJECTED,
+    ReadOutcome.UNSUPPORTED_VERSION,
+    ReadOutcome.THROTTLED,
+    ReadOutcome.SERVER_ERROR,
+    ReadOutcome.MALFORMED,
+    ReadOutcome.TOO_LARGE,
+    ReadOutcome.CREDENTIAL_MISSING,
+    ReadOutcome.BACKING_OFF,
+)
+"""The place here is the number in the database: append only."""
+
+VERDICTS = (Verdict.COMPLIANT, Verdict.COMPLIANT_WITH_WAIVERS, Verdict.NON_COMPLIANT, Verdict.INDETERMINATE)
+"""The place here is the number in the database: append only."""
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant, as integer microseconds since 1970 UTC: eight bytes where ISO text takes 27, exact, and in order when sorted as a number.
+
+    SQLite has no type for times, and SQLAlchemy's own would store a local time as if it were UTC; a naive value is a ValueError.
+    """
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, _dialect: Dialect) -> int | None:
+        if value is None:
+            return None
+        if value.utcoffset() is None:
+            raise ValueError("a time without a zone cannot be stored")
+        return (value - _EPOCH) // _MICROSECOND
+
+    def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:
+        return None if value is None else _EPOCH + value * _MICROSECOND
+
+
+class Code(TypeDecorator[StrEnum]):
+    """A member of a closed set, as its place in `members`: SQLite spends no byte on 0 and 1, and one on the rest."""
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def __init__(self, members: tuple[StrEnum, ...]) -> None:
+        super().__init__()
+        self.members = members
+
+    def process_bind_param(self, value: StrEnum | None, _dialect: Dialect) -> int | None:
+        return None if value is None else self.members.index(value)
+
+    def process_result_value(self, value: int | None, _dialect: Dialect) -> StrEnum | None:
+        if value is None:
+            return None
+        if not 0 <= value < len(self.members):
+            raise StoreError(f"the database holds {value} where a {type(self.members[0]).__name__} is expected", hint="restore the newest backup")
+        return self.members[value]
+
+
+METADATA = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "ck": "ck_%(table_name)s_%(constraint_name)s",
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    }
+)
+
+# only a column declared INTEGER is SQLite's own row number, which costs nothing
+_ID = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _documents(name: str) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("id", _ID, primary_key=True),
+        Column("digest", String(64), nullable=False, unique=True),
+        Column("document", Text, nullable=False),
+    )
+
+
+snapshots = _documents("snapshots")
+policies = _documents("policies")
+findings = _documents("findings")
+contexts = _documents("contexts")
+"""How a read came about, as far as it repeats: whom and what we asked, as whom, over which TLS, who answered."""
+remarks = _documents("remarks")
+"""What a read said and advised (message and hint)."""
+changes = _documents("changes")
+
+judgements = Table(
+    "judgements",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),
+    Column("policy_id", _ID, ForeignKey(policies.c.id), nullable=False),
+    # apart from the key: under a dated policy each day has its own, mostly with the findings of the day before
+    Column("findings_id", _ID, ForeignKey(findings.c.id), nullable=False),
+)
+
+targets = Table(
+    "targets",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("document", Text, nullable=False),
+)
+
+memories = Table(
+    "memories",
+    METADATA,
+    Column("target_id", _ID, ForeignKey(targets.c.id), primary_key=True, autoincrement=False),
+    Column("identity", Text, nullable=False),
+    Column("api_version", SmallInteger),
+    Column("product_version", Text),
+    Column("denied_as", Code(OUTCOMES)),
+    Column("denied_at", UtcDateTime),
+    Column("denied_until", UtcDateTime),
+)
+
+observations = Table(
+    "observations",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("target_id", _ID, ForeignKey(targets.c.id), nullable=False),
+    Column("slot", UtcDateTime),
+    Column("started_at", UtcDateTime, nullable=False),
+    # the end and the server's Date stand as distances from the start: four bytes instead of eight
+    Column("took_us", BigInteger, nullable=False),
+    Column("server_date_after_us", BigInteger),
+    Column("clock_offset_ms", BigInteger),
+    Column("outcome", Code(OUTCOMES), nullable=False),
+    Column("verdict", Code(VERDICTS), nullable=False),
+    Column("status", SmallInteger),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("body_bytes", BigInteger),
+    Column("correlation_id", Text),
+    Column("snapshot_id", _ID, ForeignKey(snapshots.c.id)),
+    Column("judgement_id", _ID, ForeignKey(judgements.c.id), nullable=False),
+    Column("context_id", _ID, ForeignKey(contexts.c.id), nullable=False),
+    Column("remark_id", _ID, ForeignKey(remarks.c.id)),
+    Column("changes_id", _ID, ForeignKey(changes.c.id)),
+    # the observed state before this one; no foreign key, so that old rows can be pruned under new ones
+    Column("previous_id", _ID),
+    CheckConstraint("(outcome < 2) = (snapshot_id IS NOT NULL)", name="observed_has_snapshot"),
+)
+# rows are numbered in the order of recording: unlike `started_at`, that order survives a clock that is set back
+Index(None, observations.c.target_id, observations.c.id)

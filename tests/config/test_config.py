@@ -1,0 +1,170 @@
+"""`auditor.yaml`: what is understood, and what is refused."""
+
+import json
+from pathlib import Path
+
+import jsonschema_rs
+import pytest
+
+from auditor import config
+from auditor.core.model import BasicAuth, ClientCertificate, ClientCredentials, Schedule, SecretRef, StaticToken, TokenAuthMethod
+from auditor.errors import ConfigError
+
+GOOD = """\
+targets:
+- name: prod
+  url: https://command.example.org
+  labels: {env: prod}
+  schedule: {every: 15m}
+  vars: {allowed_ports: [587]}
+- name: lab
+  url: https://[::1]:8443/
+  policy: strict
+defaults:
+  auth: {type: basic, username: 'CORP\\svc', password: env:COMMAND_PASSWORD}
+  timeout: 20s
+"""
+
+
+def load(tmp_path: Path, text: str) -> config.Config:
+    path = tmp_path / "auditor.yaml"
+    path.write_text(text, encoding="utf-8")
+    return config.load(path)
+
+
+def test_a_target_takes_its_own_value_then_the_default_then_ours(tmp_path: Path) -> None:
+    loaded = load(tmp_path, GOOD)
+    prod, lab = loaded.targets
+    assert (prod.url, lab.url) == ("https://command.example.org", "https://[::1]:8443")
+    assert prod.auth == lab.auth == BasicAuth(username="CORP\\svc", password=SecretRef("env", "COMMAND_PASSWORD"))
+    assert (prod.timeout_s, prod.attempts, prod.policy, lab.policy) == (20, 3, "recommended", "strict")
+    assert (prod.schedule, lab.schedule) == (Schedule(every_s=900), None)
+    assert prod.labels == (("env", "prod"),)
+    assert loaded.target_vars == {"prod": {"allowed_ports": [587]}, "lab": {}}
+    assert [loaded.origin("lab", key) for key in ("url", "auth", "policy", "attempts")] == [
+        "auditor.yaml:8",
+        "auditor.yaml:11",
+        "auditor.yaml:9",
+        "default",
+    ]
+
+
+def test_relative_paths_count_from_the_folder_of_the_file(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir()
+    loaded = load(tmp_path, GOOD + "database: data/a.db\npolicies: [ours]\nreport: {folder: out}\nfingerprint_key: file:k\n")
+    assert loaded.database == tmp_path / "data" / "a.db"
+    assert loaded.database_url == f"sqlite:///{(tmp_path / 'data' / 'a.db').as_posix()}"
+    assert loaded.policy_folders == (tmp_path / "ours",)
+    assert loaded.report_folder == tmp_path / "out"
+    assert loaded.fingerprint_key == SecretRef("file", str(tmp_path / "k"))
+
+
+def test_every_way_to_log_in_is_understood(tmp_path: Path) -> None:
+    text = """\
+targets:
+- name: a
+  url: https://a.example.org
+  auth: {type: oauth, token_url: https://idp.example.org/t, client_id: me, client_secret: file:s, scopes: [a, b], audience: z,
+         method: client_secret_post}
+  client_certificate: {certificate: c.pem, key: c.key, passphrase: env:P}
+  ca_file: root.pem
+- name: b
+  url: http://127.0.0.1:8080
+  insecure_http: true
+  auth: {type: token, token: env:T}
+"""
+    a, b = load(tmp_path, text).targets
+    assert a.auth == ClientCredentials(
+        token_url="https://idp.example.org/t",
+        client_id="me",
+        client_secret=SecretRef("file", str(tmp_path / "s")),
+        scopes=("a", "b"),
+        audience="z",
+        method=TokenAuthMethod.POST,
+    )
+    assert a.client_certificate == ClientCertificate(
+        certificate=str(tmp_path / "c.pem"), key=str(tmp_path / "c.key"), passphrase=SecretRef("env", "P")
+    )
+    assert a.ca_file == str(tmp_path / "root.pem")
+    assert (b.auth, b.insecure_http) == (StaticToken(token=SecretRef("env", "T")), True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint", "hint"),
+    [
+        ("name: prod", "nmae: prod", "2: nothing is called 'nmae' here", "did you mean 'name'?"),
+        ("targets:", "targts:", "1: nothing is called 'targts' here", "did you mean 'targets'?"),
+        ("every: 15m", "evry: 15m", "5: nothing is called 'evry' here", "did you mean 'every'?"),
+        ("every: 15m", "every: 15", "5: targets.0.schedule.every: a duration is", ""),
+        ("every: 15m", "every: 30s", "5: targets.0.schedule.every: Input should be greater than or equal to 60", ""),
+        ("every: 15m", 'cron: "0 0 * * 1"', "5: targets.0.schedule.cron: weekday '1': write names", ""),
+        ("every: 15m", "timezone: Europe/Berlin", "5: a schedule has either `every` or `cron`", "every: 15m"),
+        ("every: 15m", "every: 15m, timezone: Europe/Berlin", "5: `timezone` goes with `cron`", ""),
+        ("every: 15m", 'cron: "0 0 * * *", timezone: Mars/Base', "5: targets.0.schedule.timezone: no time zone is called 'Mars/Base'", ""),
+        ("{every: 15m}", "15m", "5: targets.0.schedule must be a mapping, not text", ""),
+        ("https://command.example.org", "http://command.example.org", "3: target prod: url is not https", "insecure_http"),
+        ("https://command.example.org", "https://user:hunter2@command.example.org", "3: target prod: url has a user or password in it", ""),
+        ("https://command.example.org", "https://command.example.org/KeyfactorAPI", "3: target prod: url has a path", "api_path"),
+        ("https://command.example.org", "https://command.example.org:x", "3: target prod: url is not a URL", ""),
+        ("https://command.example.org", "command.example.org", "3: target prod: url is not a URL", ""),
+        ("  url: https://command.example.org\n", "", "2: targets.0 has no `url`", "add `url:`"),
+        ("{env: prod}", "{env: 5}", "4: targets.0.labels.env must be text, not a number", 'write "5"'),
+        ("{env: prod}", '{"a=b": c}', "4: targets.0.labels.a=b has a form", ""),
+        ("[587]", "{a: 1}", "6: targets.0.vars.allowed_ports must be true, false, an integer", ""),
+        ("name: lab", "name: PROD", "7: a second target 'PROD'; the first is in line 2", ""),
+        ("name: lab", 'name: "../lab"', "7: targets.0", ""),
+        ("type: basic", "type: basik", "11: defaults.auth needs a type", "basic, oauth or token"),
+        ("env:COMMAND_PASSWORD", "hunter2", "11: defaults.auth.password: a secret stands here by reference only", ""),
+        ("username:", "usrname:", "11: nothing is called 'usrname' here", "did you mean 'username'?"),
+        ("timeout: 20s", "skip_tls_verify: true", "12: nothing is called 'skip_tls_verify' here", "insecure_skip_verify"),
+        ("timeout: 20s", "timeout: 2000s", "12: defaults.timeout", ""),
+        ("timeout: 20s", "database: x", "12: nothing is called 'database' here", "known here"),
+        ("timeout: 20s", "attempts: true", "12: defaults.attempts must be an integer, not true or false", ""),
+        ("timeout: 20s", "proxy: socks5://p:1", "12: target prod: a proxy is http://", ""),
+        ("timeout: 20s", "client_certificate: {cert: x}", "12: nothing is called 'cert' here", "did you mean 'certificate'?"),
+        ("timeout: 20s", "timeout: 20s\nreport: {dir: x}", "13: nothing is called 'dir' here", "known here: folder, schedule"),
+        ("timeout: 20s", "timeout: 20s\ndatabase: postgresql://db/x", "13: only SQLite is supported", ""),
+        ("timeout: 20s", "timeout: 20s\npolicies: [nowhere]", "13: policies: ", ""),
+        ("timeout: 20s", "timeout: 20s\nfingerprint_key: abcdef", "13: fingerprint_key: a secret stands here by reference only", ""),
+    ],
+)
+def test_whatever_is_not_understood_is_refused_with_its_line_and_no_secret(tmp_path: Path, old: str, new: str, complaint: str, hint: str) -> None:
+    assert old in GOOD
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, GOOD.replace(old, new, 1))
+    message = str(caught.value)
+    if complaint.startswith("7: targets.0"):
+        assert ":7: targets." in message
+    else:
+        assert f"auditor.yaml:{complaint}" in message
+    assert hint in caught.value.hint
+    assert "hunter2" not in message + caught.value.hint
+
+
+@pytest.mark.parametrize("text", ["", "- a", "text"])
+def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"auditor.yaml:1: a configuration is a mapping"):
+        load(tmp_path, text)
+
+
+def test_a_target_without_a_login_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="target prod: nothing says how to log in"):
+        load(tmp_path, GOOD.replace("auth: {type: basic, username: 'CORP\\svc', password: env:COMMAND_PASSWORD}", "owner: x"))
+
+
+@pytest.mark.parametrize("url", ["http://idp.example.org/t", "https://u:p@idp.example.org/t", "idp"])
+def test_a_token_endpoint_that_no_secret_may_be_sent_to_is_refused(tmp_path: Path, url: str) -> None:
+    text = f"targets:\n- name: a\n  url: https://a.example.org\n  auth: {{type: oauth, token_url: '{url}', client_id: me, client_secret: env:S}}\n"
+    with pytest.raises(ConfigError, match=r":4: target a: token_url "):
+        load(tmp_path, text)
+
+
+def test_the_json_schema_takes_what_is_taken_and_refuses_an_unknown_key(tmp_path: Path) -> None:
+    from auditor import yamlfile
+
+    validator = jsonschema_rs.validator_for(json.loads(json.dumps(config.json_schema())))
+    good = yamlfile.parse(GOOD, path="x").value
+    assert validator.is_valid(good)
+    assert not validator.is_valid({**good, "databse": "x"})
+    assert not validator.is_valid({**good, "fingerprint_key": "hunter2"})
+    assert not validator.is_valid({**good, "targets": []})
