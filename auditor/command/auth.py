@@ -91,7 +91,7 @@ def read_token(answer: Answer, who: str, *, now: datetime) -> Token:
         document = None
     fields: dict[str, Any] = document if isinstance(document, dict) else {}
     if answer.status != 200:
-        raise _refusal(answer, fields, who)
+        raise _refusal(answer, fields, who, now)
     token, kind, lifetime = fields.get("access_token"), fields.get("token_type", "Bearer"), fields.get("expires_in")
     if not isinstance(token, str) or not isinstance(kind, str) or kind.lower() != "bearer" or not re.fullmatch(r"[!-~]+", token):
         raise Trouble(ReadOutcome.MALFORMED, f"{who} sent no bearer token", hint="is `token_url` a token endpoint?")
@@ -117,7 +117,7 @@ _REFUSALS: Mapping[str, str] = MappingProxyType(
 """The error codes of RFC 6749 section 5.2 and RFC 8707, with what to do. Any other text of the endpoint is not repeated: it could be anything."""
 
 
-def _refusal(answer: Answer, fields: Mapping[str, Any], who: str) -> Trouble:
+def _refusal(answer: Answer, fields: Mapping[str, Any], who: str, now: datetime) -> Trouble:
     code = fields.get("error")
     if answer.status in (400, 401, 403):
         known = code if isinstance(code, str) and code in _REFUSALS else None
@@ -126,9 +126,10 @@ def _refusal(answer: Answer, fields: Mapping[str, Any], who: str) -> Trouble:
         return Trouble(ReadOutcome.UNAUTHENTICATED, f"{who} gave no token: it answered {answer.status}{said}", hint=hint)
     if answer.status == 404:
         return Trouble(ReadOutcome.NOT_FOUND, f"{who} answered 404: nothing is there", hint="is `token_url` right?")
-    trouble = words.of_status(answer.status, answer.headers, b"", who)
-    hint = "look at the identity provider behind `token_url`" if trouble.outcome is not ReadOutcome.REDIRECTED else "put the final address into `token_url`"
-    return Trouble(trouble.outcome, trouble.message, hint=hint, passes=trouble.passes)
+    trouble = words.of_status(answer.status, answer.headers, b"", who, now=now)
+    is_redirect = trouble.outcome is ReadOutcome.REDIRECTED
+    hint = "put the final address into `token_url`" if is_redirect else "look at the identity provider behind `token_url`"
+    return Trouble(trouble.outcome, trouble.message, hint=hint, passes=trouble.passes, wait_s=trouble.wait_s)
 
 
 class TokenCache:

@@ -7,6 +7,8 @@ import re
 import socket
 import ssl
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
@@ -141,7 +143,7 @@ def _system_words(error: BaseException) -> str:
 # --- answers that are no profile ----------------------------------------------------------------------------------
 
 
-def of_status(status: int, headers: httpx.Headers, body: bytes, who: str) -> Trouble:
+def of_status(status: int, headers: httpx.Headers, body: bytes, who: str, *, now: datetime) -> Trouble:
     """What it means that `who` answered `status`, for each status but 200, 204, 404 and those that speak of the API version."""
     said = f"{who} answered {status}"
     match status:
@@ -151,11 +153,11 @@ def of_status(status: int, headers: httpx.Headers, body: bytes, who: str) -> Tro
         case 403:
             return Trouble(ReadOutcome.FORBIDDEN, f"{said}: our account may not read the SMTP profile{error_code(body)}")
         case 429:
-            return Trouble(ReadOutcome.THROTTLED, f"{said}: too many requests", passes=True)
+            return Trouble(ReadOutcome.THROTTLED, f"{said}: too many requests", passes=True, wait_s=_retry_after_s(headers, now))
         case _ if 300 <= status < 400:
             return Trouble(ReadOutcome.REDIRECTED, f"{said}{_redirected_to(headers.get('Location', ''))}")
         case _ if status >= 500:
-            return Trouble(ReadOutcome.SERVER_ERROR, f"{said}{error_code(body)}", passes=status in (502, 503, 504))
+            return Trouble(ReadOutcome.SERVER_ERROR, f"{said}{error_code(body)}", passes=status in (502, 503, 504), wait_s=_retry_after_s(headers, now))
         case _ if status >= 400:
             return Trouble(ReadOutcome.REJECTED, f"{said}{error_code(body)}")
         case _:
@@ -166,6 +168,18 @@ def error_code(body: bytes) -> str:
     """Command's own error code, ready to follow a sentence; nothing else of the body."""
     found = re.search(rb'"ErrorCode"\s*:\s*"(0x[0-9A-Fa-f]{8})"', body)
     return f" (Command's error code {found[1].decode()})" if found else ""
+
+
+def _retry_after_s(headers: httpx.Headers, now: datetime) -> float | None:
+    """How long the server asks us to wait (RFC 9110 section 10.2.3), in either form; None where it does not say."""
+    text = headers.get("Retry-After", "").strip()[:64]
+    if re.fullmatch(r"[0-9]{1,9}", text):
+        return float(text)
+    try:
+        at = parsedate_to_datetime(text)
+    except (ValueError, OverflowError):
+        return None
+    return ((at if at.tzinfo else at.replace(tzinfo=UTC)) - now).total_seconds()
 
 
 def names_version(body: bytes) -> bool:

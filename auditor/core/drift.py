@@ -166,7 +166,7 @@ class _Profile:
     @property
     def endpoint_scheme(self) -> str:
         endpoint = self["TokenEndpoint"]
-        return urlsplit(endpoint).scheme.lower() if isinstance(endpoint, str) else ""
+        return endpoint.partition("://")[0].lower() if isinstance(endpoint, str) else ""  # urlsplit refuses some texts
 
     def organisation(self, name: str) -> str | None:
         """Of a host name or a URL: the organisational domain, else the host as it stands; None where nothing is set."""

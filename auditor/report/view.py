@@ -1,16 +1,10 @@
-"""What a reader is shown, computed once for every format: where each target stands, what moved, what could not be looked at.
-
-Texts in a view are as they came: each format makes them safe at its own edge (`safetext`), and JSON keeps them whole.
-"""
+"""Computes what a reader is shown, once for every format: where each target stands, what moved, what could not be looked at. Pure."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from auditor.core.model import (
     Direction,
-    FieldChange,
     Finding,
     Leaf,
     Level,
@@ -24,220 +18,23 @@ from auditor.core.model import (
     Verdict,
 )
 from auditor.report import profile, sentences, wording
-from auditor.report.profile import Collected, ProfileRow
-
-
-class Status(StrEnum):
-    """How a reader takes a result; never told by colour alone."""
-
-    FAIL = "fail"
-    UNKNOWN = "unknown"
-    WAIVED = "waived"
-    PASS = "pass"
-    NEUTRAL = "neutral"
-
-    @property
-    def glyph(self) -> str:
-        return {"fail": "✗", "unknown": "?", "waived": "◐", "pass": "✓", "neutral": "–"}[self.value]
-
-
-STATUS_OF = {
-    RuleOutcome.FAIL: Status.FAIL,
-    RuleOutcome.ERROR: Status.UNKNOWN,
-    RuleOutcome.NOT_EVALUATED: Status.UNKNOWN,
-    RuleOutcome.WAIVED: Status.WAIVED,
-    RuleOutcome.PASS: Status.PASS,
-    RuleOutcome.NOT_APPLICABLE: Status.NEUTRAL,
-}
-
-_STATUS_OF_VERDICT = {
-    Verdict.NON_COMPLIANT: Status.FAIL,
-    Verdict.INDETERMINATE: Status.UNKNOWN,
-    Verdict.COMPLIANT_WITH_WAIVERS: Status.WAIVED,
-    Verdict.COMPLIANT: Status.PASS,
-}
-
-BLIND_SPOTS = (
-    "A change that was made and undone between two reads.",
-    "Whether mail is delivered, and what the mail server itself offers: only the stored profile was read.",
-    "Who made a change.",
-    "What a secret is. Command shows that a password is set, not which one; a stored password that was replaced looks the same.",
+from auditor.report.shown import (
+    Counts,
+    NeededVar,
+    ShownChange,
+    ShownFinding,
+    ShownLeaf,
+    ShownPolicy,
+    ShownTarget,
+    StandingLimit,
+    Status,
+    Trouble,
+    Unknown,
+    View,
+    WorkItem,
 )
-"""What no edition of this report can see by reading the profile alone."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counts:
-    """Results by outcome; the six outcomes are disjoint and add up to `results`. `standing_limits` is a part of `not_evaluated`."""
-
-    fail: int = 0
-    waived: int = 0
-    not_evaluated: int = 0
-    error: int = 0
-    not_applicable: int = 0
-    passed: int = 0
-    standing_limits: int = 0
-
-    @property
-    def results(self) -> int:
-        return self.fail + self.waived + self.not_evaluated + self.error + self.not_applicable + self.passed
-
-    @property
-    def unknown(self) -> int:
-        """What was not evaluated for whatever reason: trouble, a standing limit, or a bug of ours."""
-        return self.not_evaluated + self.error
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownLeaf:
-    """One test that decided, in words."""
-
-    fact: str
-    expected: str
-    observed: str
-    var: str | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownFinding:
-    """One rule's result for one target. `applies` says in words why the rule speaks to this target; `anchor` is its id within a page."""
-
-    id: str
-    anchor: str
-    rule: RuleText
-    status: Status
-    finding: Finding
-    leaves: tuple[ShownLeaf, ...]
-    applies: tuple[str, ...]
-
-    @property
-    def severity(self) -> Severity | None:
-        return self.finding.severity
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unknown:
-    """Rules that could not be judged for one and the same reason."""
-
-    reason: str
-    findings: tuple[ShownFinding, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StandingLimit:
-    """What the source can never show, why, and which rules stay open for it."""
-
-    reason: str
-    facts: tuple[str, ...]
-    rules: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownChange:
-    """A field that moved between two reads: after `not_before`, by `not_after`. The instant itself nobody saw."""
-
-    target: str
-    status: Status
-    word: str
-    change: FieldChange
-    not_before: datetime | None
-    not_after: datetime
-    happened: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Trouble:
-    """Why the newest read showed nothing: the outcome in words, what happened, and what to do next."""
-
-    words: str
-    message: str
-    hint: str
-    last_seen: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownTarget:
-    """Where one target stands. `compared` says what the changes were measured against, or why there is nothing to compare."""
-
-    standing: Standing
-    anchor: str
-    status: Status
-    sentence: str
-    counts: Counts
-    trouble: Trouble | None
-    failing: tuple[ShownFinding, ...]
-    waived: tuple[ShownFinding, ...]
-    unknown: tuple[Unknown, ...]
-    limits: tuple[StandingLimit, ...]
-    passing: tuple[ShownFinding, ...]
-    not_applicable: tuple[ShownFinding, ...]
-    changes: tuple[ShownChange, ...]
-    compared: str
-    profile: tuple[ProfileRow, ...]
-    profile_note: str
-    collected: Collected
-
-    @property
-    def name(self) -> str:
-        return self.standing.target.name
-
-    @property
-    def findings(self) -> tuple[ShownFinding, ...]:
-        """Every result once: failing, waived, not evaluated, standing limits, passing, not applicable; within these in the order of the policy."""
-        groups = (self.failing, self.waived, *(group.findings for group in self.unknown), self.passing, self.not_applicable)
-        return tuple(finding for group in groups for finding in group)
-
-    def part(self, word: str) -> str:
-        """The id of a part of this target's section. Rule ids are in capitals, so none collides with a finding's."""
-        return f"{self.anchor}.{word}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkItem:
-    """One rule and every target that fails it: one fix, these servers."""
-
-    rule: RuleText
-    severity: Severity | None
-    findings: tuple[tuple[str, ShownFinding], ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShownPolicy:
-    """A policy in force, and whom it judged."""
-
-    policy: PolicyText
-    targets: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NeededVar:
-    """A var that nobody has set yet, and the rules that wait for it."""
-
-    name: str
-    rules: tuple[str, ...]
-    targets: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class View:
-    """A whole report. `as_of` is the time of the newest observation, None where nothing was ever read."""
-
-    title: str
-    period: str
-    as_of: datetime | None
-    engine_version: str
-    verdict: str
-    status: Status
-    counts: Counts
-    reconciliation: str
-    warnings: tuple[str, ...]
-    targets: tuple[ShownTarget, ...]
-    changes: tuple[ShownChange, ...]
-    compared: tuple[str, ...]
-    work: tuple[WorkItem, ...]
-    policies: tuple[ShownPolicy, ...]
-    needed_vars: tuple[NeededVar, ...]
-    blind_spots: tuple[str, ...] = BLIND_SPOTS
+__all__ = ["View", "view"]
 
 
 def view(
@@ -268,6 +65,23 @@ def view(
         policies=_policies(targets),
         needed_vars=_needed_vars(targets),
     )
+
+
+_STATUS_OF = {
+    RuleOutcome.FAIL: Status.FAIL,
+    RuleOutcome.ERROR: Status.UNKNOWN,
+    RuleOutcome.NOT_EVALUATED: Status.UNKNOWN,
+    RuleOutcome.WAIVED: Status.WAIVED,
+    RuleOutcome.PASS: Status.PASS,
+    RuleOutcome.NOT_APPLICABLE: Status.NEUTRAL,
+}
+
+_STATUS_OF_VERDICT = {
+    Verdict.NON_COMPLIANT: Status.FAIL,
+    Verdict.INDETERMINATE: Status.UNKNOWN,
+    Verdict.COMPLIANT_WITH_WAIVERS: Status.WAIVED,
+    Verdict.COMPLIANT: Status.PASS,
+}
 
 
 # --- one target ---------------------------------------------------------------------------------------------------
@@ -305,7 +119,7 @@ def _finding(target: str, anchor: str, finding: Finding, rules: dict[str, RuleTe
         id=f"{target}/{finding.rule}",
         anchor=f"{anchor}.{finding.rule}",
         rule=rules.get(finding.rule) or RuleText(id=finding.rule, title=finding.rule),
-        status=STATUS_OF[finding.outcome],
+        status=_STATUS_OF[finding.outcome],
         finding=finding,
         leaves=tuple(_leaf(leaf) for leaf in finding.because),
         applies=tuple(f"{leaf.fact} is {wording.observed(leaf)}" for leaf in finding.applies if leaf.fact != "profile.configured"),

@@ -20,7 +20,34 @@ def test_values_are_plain_and_each_knows_its_line() -> None:
 
 @pytest.mark.parametrize(
     "scalar",
-    "yes No on OFF y N True FALSE Null ~ 3.10 1e3 .5 -.inf .NaN 0x1F 0o17 0b1 012 1_000 12:30 190:20:30 +1 1. = 12345678901234567890".split(),
+    [
+        "yes",
+        "No",
+        "on",
+        "OFF",
+        "y",
+        "N",
+        "True",
+        "FALSE",
+        "Null",
+        "~",
+        "3.10",
+        "1e3",
+        ".5",
+        "-.inf",
+        ".NaN",
+        "0x1F",
+        "0o17",
+        "0b1",
+        "012",
+        "1_000",
+        "12:30",
+        "190:20:30",
+        "+1",
+        "1.",
+        "=",
+        "12345678901234567890",
+    ],
 )
 def test_what_readers_of_yaml_disagree_on_is_refused_with_its_line(scalar: str) -> None:
     with pytest.raises(DocumentError, match=r"^f:2: .* means different things"):

@@ -1,8 +1,6 @@
 """Factories for what a run concludes: each gives a whole value, of which a test names only what matters to it."""
 
 import os
-import signal
-import stat
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -169,7 +167,7 @@ def in_child(act: Callable[[], object]) -> int:
     if child == 0:
         try:
             act()
-        except BaseException:  # noqa: BLE001
+        except BaseException:
             os._exit(70)
         os._exit(0)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -195,6 +193,3 @@ def url(path: Path) -> str:
 def store(url: str) -> Iterator[Store]:
     with Store.open(url, create=True) as opened:
         yield opened
-
-
-__all__ = ["signal", "stat"]

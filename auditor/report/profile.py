@@ -1,0 +1,85 @@
+"""A snapshot and an observation as rows for a reader: the profile field by field, and how it was collected."""
+
+from dataclasses import dataclass
+
+from auditor.core.drift import said_of
+from auditor.core.model import PROFILE_FIELDS, SECRET_FIELDS, Fact, Observation, Snapshot, State
+from auditor.report.wording import absence, count, moment
+
+Collected = tuple[tuple[str, str], ...]
+"""How an observation came about: label and text, in reading order."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileRow:
+    """One field in words, or several that are absent for the same reason. `is_value` tells a value from words about its absence."""
+
+    fields: tuple[str, ...]
+    words: str
+    is_value: bool = False
+    is_alarming: bool = False
+
+
+def rows(snapshot: Snapshot | None) -> tuple[ProfileRow, ...]:
+    """The profile as a person reads it; what the source does not offer comes last, in one row for each reason."""
+    if snapshot is None or not snapshot.configured:
+        return ()
+    shown, not_offered = [], dict[str, list[str]]()
+    for name in PROFILE_FIELDS:
+        fact = snapshot.facts.get(name)
+        if fact is None:
+            continue
+        if fact.state is State.NOT_OFFERED:
+            not_offered.setdefault(absence(fact.reason) or "not offered", []).append(name)
+        else:
+            shown.append(_row(name, fact, snapshot))
+    shown += [ProfileRow(fields=(extra.name,), words=f"undocumented field: {extra.sent.value}, {extra.length}") for extra in snapshot.unknown]
+    return (*shown, *(ProfileRow(fields=tuple(names), words=reason) for reason, names in not_offered.items()))
+
+
+def collected(observation: Observation) -> Collected:
+    """What an auditor asks of an observation years later; what was never learnt is left out."""
+    seen, took = observation.collection, observation.ended_at - observation.started_at
+    snapshot = observation.snapshot
+    lines = (
+        ("Read", f"{moment(observation.started_at)}, in {took.total_seconds():.1f} s"),
+        ("Scheduled for", observation.slot and moment(observation.slot)),
+        ("Request", f"{seen.method} {seen.url}"),
+        ("API version", seen.api_version and f"{seen.api_version}{_offers(seen.supported_versions)}"),
+        ("Command version", seen.product_version),
+        ("Answer", seen.status and f"HTTP {seen.status}{f', {count(seen.body_bytes, "byte")}' if seen.body_bytes is not None else ''}"),
+        ("Account", seen.account and f"{seen.account}{f' ({seen.auth_method})' if seen.auth_method else ''}"),
+        ("TLS", seen.tls_version and f"{seen.tls_version}, {_VERIFIED[seen.tls_verified]}"),
+        ("Server certificate", seen.tls_leaf_sha256 and f"SHA-256 {seen.tls_leaf_sha256}"),
+        ("Server address", seen.remote_address),
+        ("Server clock", _clock(seen.clock_offset_ms)),
+        ("Correlation id", seen.correlation_id),
+        ("Collected by", f"{seen.collector_host or 'unknown host'}, auditor {seen.collector_version or 'unknown'}"),
+        ("Attempts", str(seen.attempts) if seen.attempts > 1 else None),
+        ("Snapshot", snapshot and f"SHA-256 {snapshot.digest}"),
+    )
+    return tuple((label, str(text)) for label, text in lines if text)
+
+
+_VERIFIED = {True: "certificate verified", False: "certificate NOT verified", None: "verification unknown"}
+
+
+def _row(name: str, fact: Fact, snapshot: Snapshot) -> ProfileRow:
+    return ProfileRow(
+        fields=(name,),
+        words=said_of(name, snapshot),
+        is_value=fact.state in (State.VALUE, State.ILL_TYPED) and name not in SECRET_FIELDS,
+        is_alarming=name in SECRET_FIELDS and fact.value == "exposed" and f"{name}.text" not in snapshot.facts,
+    )
+
+
+def _offers(supported: str | None) -> str:
+    return f" (the server offers {supported})" if supported else ""
+
+
+def _clock(offset_ms: int | None) -> str | None:
+    if offset_ms is None:
+        return None
+    if abs(offset_ms) < 2000:
+        return "in step with ours"
+    return f"{count(round(abs(offset_ms) / 1000), 'second')} {'ahead of' if offset_ms > 0 else 'behind'} ours"

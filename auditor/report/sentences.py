@@ -1,0 +1,155 @@
+"""The sentences of a report: the verdict that can be repeated in a meeting, and what is said of each target."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from auditor.core.model import Finding, RuleOutcome, Severity, Shape, Standing, Verdict
+from auditor.report.wording import READ_WORDS, count, lasting, listed, moment
+
+_COMPLIANT = (Verdict.COMPLIANT, Verdict.COMPLIANT_WITH_WAIVERS)
+_STALE = timedelta(days=1)
+
+
+def fleet(standings: Sequence[Standing]) -> str:
+    """The verdict in one sentence. What was not read is never said to be well."""
+    total = len(standings)
+    if total == 0:
+        return "No server is configured, so nothing was checked."
+    if total == 1:
+        return f"{standings[0].target.name} {_predicate(standings[0])}."
+    never = sum(standing.assessment is None for standing in standings)
+    unread = sum(_is_unread(standing) for standing in standings)
+    if never == total:
+        return f"{_none_of(total)} has been read yet."
+    if never + unread == total:
+        return f"{_none_of(total)} could be read, so nothing can be said about them."
+    judged = [standing for standing in standings if standing.assessment and not _is_unread(standing)]
+    good = [standing for standing in judged if _verdict(standing) in _COMPLIANT]
+    failing = sum(_verdict(standing) is Verdict.NON_COMPLIANT for standing in judged)
+    partly = len(judged) - len(good) - failing
+    rest = [
+        (partly, "could be judged only in part"),
+        (unread, "could not be read"),
+        (never, "was never read" if never == 1 else "were never read"),
+    ]
+    lead, said = _lead(total, failing, good), [f"{number} {words}" for number, words in rest if number]
+    return f"{lead}, and {said[0]}." if len(said) == 1 else f"{lead}; {listed(said)}." if said else f"{lead}."
+
+
+def target(standing: Standing) -> str:
+    """What is said under the name of one target."""
+    predicate = _predicate(standing)
+    return f"{predicate[0].upper()}{predicate[1:]}."
+
+
+def warnings(standing: Standing) -> tuple[str, ...]:
+    """Guards that are switched off for this target: who reads the report must know."""
+    shown, said = standing.target, []
+    if shown.insecure_skip_verify:
+        said.append(f"{shown.name}: certificate checks are switched off (insecure_skip_verify). Whoever sits on the line can answer in the server's place.")
+    if shown.insecure_http:
+        said.append(f"{shown.name}: read over plain http (insecure_http). The answer and our credential crossed the line in clear.")
+    return tuple(said)
+
+
+def compared(standing: Standing, changes: int) -> str:
+    """What the newest observation was measured against, or why there was nothing to compare."""
+    assessment = standing.assessment
+    if assessment is None:
+        return "never read."
+    if not assessment.observation.outcome.is_observed:
+        return "not read, so nothing could be compared."
+    if assessment.previous_at is None:
+        return "first read, nothing to compare with."
+    since = moment(assessment.previous_at)
+    return f"{count(changes, 'field')} changed since the read of {since}." if changes else f"nothing changed since the read of {since}."
+
+
+def last_seen(standing: Standing, as_of: datetime | None) -> str:
+    """When the profile was last seen, and how long before the report that was."""
+    if standing.last_seen is None:
+        return "The profile was never seen."
+    age = f", {lasting(as_of - standing.last_seen)} before this report" if as_of else ""
+    return f"The profile was last seen on {moment(standing.last_seen)}{age}."
+
+
+def profile_note(standing: Standing, as_of: datetime | None) -> str:
+    """How old the profile is, where it is not from the newest read of the report; empty where there is nothing to say."""
+    if standing.assessment is None or standing.last_seen is None:
+        return ""
+    if _is_unread(standing):
+        return f"{last_seen(standing, as_of)} It was not judged: it may have changed since."
+    if as_of and as_of - standing.last_seen > _STALE:
+        return last_seen(standing, as_of)
+    return ""
+
+
+def _lead(total: int, failing: int, good: Sequence[Standing]) -> str:
+    if failing == total:
+        return f"{_none_of(total)} meets the policy"
+    if failing:
+        return f"{failing} of {total} servers {'does' if failing == 1 else 'do'} not meet the policy"
+    if not good:
+        return f"{_none_of(total)} could be judged in full"
+    who = ("Both servers meet" if total == 2 else f"All {total} servers meet") if len(good) == total else f"{len(good)} of {total} servers meet"
+    return f"{'1 of ' + str(total) + ' servers meets' if len(good) == 1 else who} the policy{_qualified(good)}"
+
+
+def _predicate(standing: Standing) -> str:
+    assessment = standing.assessment
+    if assessment is None:
+        return "has not been read yet"
+    if _is_unread(standing):
+        return f"could not be read: {READ_WORDS[assessment.observation.outcome]}"
+    failing = [finding for finding in assessment.judgement.findings if finding.outcome is RuleOutcome.FAIL]
+    match assessment.verdict:
+        case Verdict.NON_COMPLIANT:
+            return f"does not meet the policy: {_fails(failing)}"
+        case Verdict.INDETERMINATE:
+            return "could be judged only in part"
+        case Verdict.COMPLIANT | Verdict.COMPLIANT_WITH_WAIVERS:
+            return f"meets the policy{_qualified([standing])}"
+
+
+def _fails(failing: Sequence[Finding]) -> str:
+    by_severity = [(severity, sum(finding.severity is severity for finding in failing)) for severity in reversed(Severity)]
+    counts = [f"{number} {severity.value}" for severity, number in by_severity if number]
+    return f"{count(len(failing), 'rule')} {'fails' if len(failing) == 1 else 'fail'} ({listed(counts)})"
+
+
+def _qualified(good: Sequence[Standing]) -> str:
+    """What a good verdict must not hide: waived failures, advice that was not taken, and what the source cannot show."""
+    findings = [finding for standing in good if standing.assessment for finding in standing.assessment.judgement.findings]
+    waived = sum(finding.outcome is RuleOutcome.WAIVED for finding in findings)
+    advice = sum(finding.outcome is RuleOutcome.FAIL for finding in findings)
+    apart = [f"{count(waived, 'waived failure')}"] * bool(waived) + [f"{count(advice, 'failure')} of severity info"] * bool(advice)
+    sources = sorted({_source(standing) for standing in good if _has_limits(standing)})
+    aside = f" with {listed(apart)}" if apart else ""
+    return f"{aside}, as far as {sources[0] if len(sources) == 1 else 'the API'} shows" if sources else aside
+
+
+def _has_limits(standing: Standing) -> bool:
+    return standing.assessment is not None and any(finding.standing for finding in standing.assessment.judgement.findings)
+
+
+def _source(standing: Standing) -> str:
+    snapshot = standing.last_snapshot
+    match snapshot.shape if snapshot else None:
+        case Shape.V1:
+            return "API v1"
+        case Shape.V2_PAM:
+            return "API v2 without OAuth fields"
+        case _:
+            return "the API"
+
+
+def _verdict(standing: Standing) -> Verdict | None:
+    return standing.assessment.verdict if standing.assessment else None
+
+
+def _is_unread(standing: Standing) -> bool:
+    return standing.assessment is not None and not standing.assessment.observation.outcome.is_observed
+
+
+def _none_of(total: int) -> str:
+    return "Neither server" if total == 2 else f"None of the {total} servers"

@@ -1,0 +1,198 @@
+"""The report as plain text for a terminal or a mail: the verdict, what fails and how to mend it, what was not looked at and why."""
+
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+
+from auditor.report.safetext import prose, safe
+from auditor.report.shown import ShownChange, ShownFinding, ShownTarget, Status, View
+from auditor.report.wording import count, listed
+
+Style = Callable[..., str]
+"""Colours a piece of text; called as `click.style` is: `style(text, fg="red", bold=True)`."""
+
+_COLOURS = {Status.FAIL: "red", Status.UNKNOWN: "yellow", Status.WAIVED: "magenta", Status.PASS: "green", Status.NEUTRAL: None}
+_VALUE_LIMIT = 400
+
+
+def render_text(view: View, *, width: int = 80, style: Style = lambda text, **_: text) -> str:
+    """The report in lines of at most `width` terminal cells (30 at the least). With one target it has the profile, too."""
+    return "\n".join(_Writer(max(width, 30), style).report(view)) + "\n"
+
+
+class _Writer:
+    """Lays out text within a width. Whatever reaches `wrapped` leaves it safe for a terminal."""
+
+    def __init__(self, width: int, style: Style) -> None:
+        self._width, self._style = width, style
+
+    def report(self, view: View) -> Iterator[str]:
+        period = "" if view.period in view.title else f" · {view.period}"
+        yield from self.wrapped(f"{view.title}{period}", style={"dim": True})
+        yield ""
+        yield from self.wrapped(f"{view.status.glyph} {view.verdict}", indent="  ", first="", style=self._coloured(view.status))
+        yield ""
+        yield from self._tiles(view)
+        yield from self.wrapped(view.reconciliation, style={"dim": True})
+        for warning in view.warnings:
+            yield ""
+            yield from self.wrapped(f"! {warning}", indent="  ", first="", style=self._coloured(Status.FAIL))
+        yield from self._changes(view)
+        for target in view.targets:
+            yield from self._target(target, with_profile=len(view.targets) == 1)
+        for needed in view.needed_vars:
+            yield ""
+            rules = f"{listed(needed.rules)} {'waits' if len(needed.rules) == 1 else 'wait'}"
+            yield from self.wrapped(f"– {rules} for your data: set the var {needed.name}.", indent="  ", first="")
+        if view.policies:
+            yield ""
+            for shown in view.policies:
+                policy = shown.policy
+                yield from self.wrapped(f"Policy {policy.name} {policy.version}, SHA-256 {policy.digest}", style={"dim": True})
+
+    def wrapped(self, text: str, *, indent: str = "", first: str | None = None, style: dict[str, object] | None = None) -> Iterator[str]:
+        """`text` made safe and broken at blanks, or within a word that is wider than a line."""
+        lead, line, used = indent if first is None else first, "", 0
+        for word in _words(safe(prose(text)), self._width - _cells(indent) - 1):
+            size = _cells(word)
+            if line and _cells(lead) + used + 1 + size > self._width:
+                yield lead + (self._style(line, **style) if style else line)
+                lead, line, used = indent, "", 0
+            line, used = (f"{line} {word}", used + 1 + size) if line else (word, size)
+        yield lead + (self._style(line, **style) if style and line else line)
+
+    def _labelled(self, label: str, text: str, *, column: int, indent: str = "    ") -> Iterator[str]:
+        first = f"{indent}{safe(label)}"
+        gap = column - _cells(first)
+        if gap < 1:
+            yield from self.wrapped(label, indent=indent)
+            first, gap = "", column
+        yield from self.wrapped(text, indent=" " * column, first=first + " " * gap)
+
+    def _tiles(self, view: View) -> Iterator[str]:
+        counts = view.counts
+        tiles = (
+            (Status.FAIL, counts.fail, "failing"),
+            (Status.UNKNOWN, counts.unknown, "not evaluated"),
+            (Status.WAIVED, counts.waived, "waived"),
+            (Status.PASS, counts.passed, "passing"),
+        )
+        pieces = [(f"{status.glyph} {number} {word}", self._coloured(status) if number else {"dim": True}) for status, number, word in tiles]
+        if sum(_cells(piece) + 3 for piece, _ in pieces) - 3 <= self._width:
+            yield "   ".join(self._style(piece, **style) for piece, style in pieces)
+        else:
+            yield from (self._style(piece, **style) for piece, style in pieces)
+
+    def _changes(self, view: View) -> Iterator[str]:
+        if not view.targets:
+            return
+        yield from ("", self._style("Since the previous read", bold=True))
+        for shown in view.changes:
+            yield from self._change(shown)
+        for line in view.compared:
+            yield from self.wrapped(f"– {line}", indent="  ", first="")
+
+    def _change(self, shown: ShownChange) -> Iterator[str]:
+        change = shown.change
+        rated = f", {change.severity.value}" if shown.status is Status.FAIL else ""
+        yield from self.wrapped(
+            f"{shown.status.glyph} {shown.target}: {change.field} {shown.word}{rated}", indent="  ", first="", style=self._coloured(shown.status)
+        )
+        yield from self._labelled("was", safe(change.before, limit=_VALUE_LIMIT), column=8)
+        yield from self._labelled("now", safe(change.after, limit=_VALUE_LIMIT), column=8)
+        yield from self._labelled("when", shown.happened, column=8 if self._width > 40 else 9)
+
+    def _target(self, target: ShownTarget, *, with_profile: bool) -> Iterator[str]:
+        name = safe(target.name)
+        yield from ("", f"{self._style(name, bold=True)} {'─' * max(0, self._width - _cells(name) - 1)}")
+        yield from self.wrapped(f"{target.status.glyph} {target.sentence}", indent="  ", first="", style=self._coloured(target.status))
+        yield from self.wrapped(_where(target), style={"dim": True})
+        if trouble := target.trouble:
+            yield from ("", *self.wrapped(trouble.message, indent="  "))
+            if trouble.hint:
+                yield from self._labelled("Do", trouble.hint, column=6, indent="  ")
+            yield from self.wrapped(trouble.last_seen, indent="  ")
+        for shown in target.failing:
+            yield from self._finding(shown)
+        yield from self._rest(target)
+        if with_profile and target.profile:
+            yield from self._profile(target)
+
+    def _finding(self, shown: ShownFinding) -> Iterator[str]:
+        severity, rule = shown.severity.value if shown.severity else "", shown.rule
+        yield ""
+        style = self._coloured(shown.status)
+        yield from self.wrapped(f"{shown.status.glyph} {severity} {rule.id} {rule.title}", indent="  ", first="", style=style)
+        for leaf in shown.leaves:
+            var = f" (your {leaf.var})" if leaf.var else ""
+            yield from self.wrapped(leaf.fact, indent="    ", style={"bold": True})
+            yield from self._labelled("expected", f"{safe(leaf.expected, limit=_VALUE_LIMIT)}{var}", column=15, indent="      ")
+            yield from self._labelled("observed", safe(leaf.observed, limit=_VALUE_LIMIT), column=15, indent="      ")
+        if rule.rationale:
+            yield from self._labelled("Why", rule.rationale, column=8)
+        if rule.remediation:
+            yield from self._labelled("Fix", rule.remediation, column=8)
+        if rule.references:
+            yield from self._labelled("See", "; ".join(rule.references), column=8)
+
+    def _rest(self, target: ShownTarget) -> Iterator[str]:
+        """What did not fail, by outcome and reason."""
+        lines: list[tuple[Status, str]] = [(Status.WAIVED, f"waived: {_ids(target.waived)}")] if target.waived else []
+        lines += [
+            (Status.UNKNOWN, f"{count(len(group.findings), 'rule')} not evaluated, {group.reason}: {_ids(group.findings)}") for group in target.unknown
+        ]
+        lines += [(Status.NEUTRAL, f"limit of the source: {listed(limit.facts)} {limit.reason}") for limit in target.limits]
+        if target.passing:
+            lines.append((Status.PASS, f"{count(len(target.passing), 'rule')} passing: {_ids(target.passing)}"))
+        if target.not_applicable:
+            lines.append((Status.NEUTRAL, f"{count(len(target.not_applicable), 'rule')} not applicable: {_ids(target.not_applicable)}"))
+        if lines:
+            yield ""
+        for status, line in lines:
+            yield from self.wrapped(f"{status.glyph} {line}", indent="  ", first="", style={"fg": _COLOURS[status]})
+
+    def _profile(self, target: ShownTarget) -> Iterator[str]:
+        yield from ("", self._style("Profile", bold=True))
+        if target.profile_note:
+            yield from self.wrapped(target.profile_note, indent="  ")
+        for row in target.profile:
+            if len(row.fields) > 1:
+                yield from self.wrapped(f"{', '.join(row.fields)}: {row.words}", indent="  ", style={"dim": True})
+            else:
+                yield from self._labelled(row.fields[0], safe(row.words, limit=_VALUE_LIMIT), column=27, indent="  ")
+
+    def _coloured(self, status: Status) -> dict[str, object]:
+        return {"fg": _COLOURS[status], "bold": True}
+
+
+def _where(target: ShownTarget) -> str:
+    assessment = target.standing.assessment
+    if assessment is None:
+        return target.standing.target.url
+    collected = dict(target.collected)
+    said = [f"Command {version}" for label, version in collected.items() if label == "Command version"]
+    said += [f"API v{assessment.observation.collection.api_version}"] if assessment.observation.collection.api_version else []
+    return " · ".join([target.standing.target.url, *said, f"read {collected['Read'].partition(', in ')[0]}"])
+
+
+def _ids(findings: Iterable[ShownFinding]) -> str:
+    return ", ".join(shown.rule.id for shown in findings)
+
+
+def _words(text: str, room: int) -> Iterator[str]:
+    """The words of `text`, those wider than `room` in pieces."""
+    for word in text.split(" "):
+        piece, used = "", 0
+        for character in word:
+            size = _cells(character)
+            if used + size > room:
+                yield piece
+                piece, used = "", 0
+            piece, used = piece + character, used + size
+        yield piece
+
+
+def _cells(text: str) -> int:
+    """How many columns of a terminal the text takes: two for wide East Asian characters, none for combining marks."""
+    if text.isascii():
+        return len(text)
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
