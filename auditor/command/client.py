@@ -113,7 +113,9 @@ def _respect_back_off(memory: Memory, now: datetime) -> None:
     if memory.denied_as is None or memory.denied_at is None or memory.denied_until is None or not memory.denied_at <= now < memory.denied_until:
         return
     since, until = (f"{at:%Y-%m-%d %H:%M} UTC" for at in (memory.denied_at, memory.denied_until))
-    raise Trouble(ReadOutcome.BACKING_OFF, f"no request was made: access was denied ({memory.denied_as.value}) on {since}, the next try is due on {until}")
+    raise Trouble(
+        ReadOutcome.BACKING_OFF, f"no request was made: access was denied ({memory.denied_as.value}) on {since}, the next try is due on {until}"
+    )
 
 
 def _note(observation: Observation) -> None:
@@ -288,7 +290,9 @@ class _Visit:
             target, reader = self.target, self.reader
             certificate = target.client_certificate if who == self.who else None
             if not verified:
-                _log.warning("target %s: its TLS certificate is not verified (insecure_skip_verify)", target.name, extra={"event": "tls_not_verified"})
+                _log.warning(
+                    "target %s: its TLS certificate is not verified (insecure_skip_verify)", target.name, extra={"event": "tls_not_verified"}
+                )
             context = reader.contexts.get(
                 ca_file=target.ca_file,
                 certificate=certificate.certificate if certificate else None,

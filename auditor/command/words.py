@@ -17,6 +17,8 @@ import httpx
 
 from auditor.core.model import ReadOutcome
 
+_WAITING = "further calls wait, since Command logs each denied one (`--force` tries at once)"
+
 HINTS: Mapping[ReadOutcome, str] = MappingProxyType(
     {
         ReadOutcome.DNS_FAILED: "is the host in `url` spelled right, and does this machine's resolver know it?",
@@ -24,10 +26,8 @@ HINTS: Mapping[ReadOutcome, str] = MappingProxyType(
         ReadOutcome.TIMEOUT: "the server or the way to it is slow; if that is to be expected, raise `timeout`",
         ReadOutcome.TLS_FAILED: "if a private certification authority issued the certificate, name its root certificate in `ca_file`",
         ReadOutcome.REDIRECTED: "redirects are not followed, credentials would go along; put the final address into `url` and `api_path`",
-        ReadOutcome.UNAUTHENTICATED: "check user, password or client of this target; further calls wait, since Command logs each denied one "
-        "(`--force` tries at once)",
-        ReadOutcome.FORBIDDEN: "give the account's role the permission `/system_settings/read/`; further calls wait, since Command logs each denied one "
-        "(`--force` tries at once)",
+        ReadOutcome.UNAUTHENTICATED: f"check user, password or client of this target; {_WAITING}",
+        ReadOutcome.FORBIDDEN: f"give the account's role the permission `/system_settings/read/`; {_WAITING}",
         ReadOutcome.NOT_FOUND: "this does not look like Command: is `api_path` right? It is usually KeyfactorAPI",
         ReadOutcome.REJECTED: "Command took the request for wrong; its log shows why, under the correlation id if one is given",
         ReadOutcome.UNSUPPORTED_VERSION: "this auditor reads API versions 1 and 2 of `/SMTP`; is Command, or this auditor, out of date?",
@@ -42,7 +42,7 @@ HINTS: Mapping[ReadOutcome, str] = MappingProxyType(
 """What to do next, unless something more exact is known."""
 
 
-class Trouble(Exception):
+class Trouble(Exception):  # noqa: N818 - no error of ours, but an outcome on its way to the observation
     """A read came to nothing. `message` and `hint` are safe to print; `passes` says that trying again soon may help, `wait_s` how soon."""
 
     def __init__(self, outcome: ReadOutcome, message: str, *, hint: str = "", passes: bool = False, wait_s: float | None = None) -> None:
@@ -60,7 +60,9 @@ def of_failure(error: Exception, who: str) -> Trouble:
         case httpcore.TimeoutException() | httpx.TimeoutException():
             return Trouble(ReadOutcome.TIMEOUT, f"{who} did not answer in time")
         case httpcore.ProxyError():
-            return Trouble(ReadOutcome.UNREACHABLE, f"the proxy refused to connect to {who}", hint="check `proxy`, and what the proxy lets this machine reach")
+            return Trouble(
+                ReadOutcome.UNREACHABLE, f"the proxy refused to connect to {who}", hint="check `proxy`, and what the proxy lets this machine reach"
+            )
         case httpcore.ConnectError():
             return Trouble(ReadOutcome.UNREACHABLE, f"no connection to {who}: {_system_words(error)}", passes=True)
         case httpcore.RemoteProtocolError() if getattr(error.__cause__, "error_status_hint", 0) == 431:
@@ -157,7 +159,9 @@ def of_status(status: int, headers: httpx.Headers, body: bytes, who: str, *, now
         case _ if 300 <= status < 400:
             return Trouble(ReadOutcome.REDIRECTED, f"{said}{_redirected_to(headers.get('Location', ''))}")
         case _ if status >= 500:
-            return Trouble(ReadOutcome.SERVER_ERROR, f"{said}{error_code(body)}", passes=status in (502, 503, 504), wait_s=_retry_after_s(headers, now))
+            return Trouble(
+                ReadOutcome.SERVER_ERROR, f"{said}{error_code(body)}", passes=status in (502, 503, 504), wait_s=_retry_after_s(headers, now)
+            )
         case _ if status >= 400:
             return Trouble(ReadOutcome.REJECTED, f"{said}{error_code(body)}")
         case _:

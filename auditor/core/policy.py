@@ -1,4 +1,4 @@
-"""A policy as it is in force: names resolved, negations carried down to the tests, aliases and literals checked.
+"""A policy as it is in force: names resolved, negations carried down to the criteria, aliases and literals checked.
 
 `policyfile` writes these values, `evaluate` judges by them. Nothing here knows what a file looks like.
 """
@@ -34,8 +34,8 @@ Operand = Value | VarRef | tuple[Bound, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Test:
-    """One test of one subject, a fact or (`$name`) a var. `at` is its place in the rule, `type` the type of the subject."""
+class Criterion:
+    """One claim about one subject, a fact or (`$name`) a var. `at` is its place in the rule, `type` the type of the subject."""
 
     at: str
     subject: str
@@ -79,13 +79,13 @@ class AnyOf:
     parts: "tuple[Condition, ...]"
 
 
-Condition = Test | All | AnyOf
+Condition = Criterion | All | AnyOf
 
 
 def negated(condition: Condition) -> Condition:
-    """`not condition`, carried down to the tests by De Morgan's laws."""
+    """`not condition`, carried down to the criteria by De Morgan's laws."""
     match condition:
-        case Test():
+        case Criterion():
             return replace(condition, negated=not condition.negated)
         case All(parts):
             return AnyOf(tuple(map(negated, parts)))
@@ -98,13 +98,13 @@ def both(first: Condition | None, second: Condition | None) -> Condition | None:
     return All((first, second)) if first and second else first or second
 
 
-def tests(condition: Condition | None) -> Iterator[Test]:
-    """Every test in `condition`, in the order in which it is written."""
-    if isinstance(condition, Test):
+def criteria(condition: Condition | None) -> Iterator[Criterion]:
+    """Every criterion in `condition`, in the order in which it is written."""
+    if isinstance(condition, Criterion):
         yield condition
     elif condition is not None:
         for part in condition.parts:
-            yield from tests(part)
+            yield from criteria(part)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,20 +146,20 @@ class Rule:
         """When the rule applies, the policy's own `when` included."""
         return both(self.guard, self.when)
 
-    def tests(self) -> Iterator[Test]:
-        """Every test of the rule, those of its severity included."""
+    def criteria(self) -> Iterator[Criterion]:
+        """Every criterion of the rule, those of its severity included."""
         for condition in (self.applies, self.require, *(rating.when for rating in self.ratings)):
-            yield from tests(condition)
+            yield from criteria(condition)
 
     @property
     def facts(self) -> tuple[str, ...]:
         """Names of the facts that it reads, each once."""
-        return tuple(dict.fromkeys(name for test in self.tests() for name in test.facts))
+        return tuple(dict.fromkeys(name for criterion in self.criteria() for name in criterion.facts))
 
     @property
     def is_dated(self) -> bool:
         """Whether its finding depends on the day of the observation."""
-        return any(test.operator == "days_ahead" for test in self.tests())
+        return any(criterion.operator == "days_ahead" for criterion in self.criteria())
 
     def document(self) -> dict[str, Any]:
         return {
@@ -238,15 +238,15 @@ def _tree(condition: Condition | None) -> Any:
             return {"all": [_tree(part) for part in parts]}
         case AnyOf(parts):
             return {"any": [_tree(part) for part in parts]}
-        case Test():
+        case Criterion():
             tree: dict[str, Any] = {"fact": condition.subject, "operator": condition.operator, "operand": _written(condition)}
             return {**tree, "negated": True} if condition.negated else tree
 
 
-def _written(test: Test) -> Any:
-    if test.bounds:
-        return {operator: f"${bound.name}" if isinstance(bound, VarRef) else bound for operator, bound in test.bounds}
-    if isinstance(test.operand, VarRef):
-        return f"${test.operand.name}"
-    text = test.operand
+def _written(criterion: Criterion) -> Any:
+    if criterion.bounds:
+        return {operator: f"${bound.name}" if isinstance(bound, VarRef) else bound for operator, bound in criterion.bounds}
+    if isinstance(criterion.operand, VarRef):
+        return f"${criterion.operand.name}"
+    text = criterion.operand
     return f"${text}" if isinstance(text, str) and text.startswith("$") else plain(text)

@@ -7,6 +7,12 @@ from auditor.core.model import Finding, RuleOutcome, Severity, Shape, Standing, 
 from auditor.report.wording import READ_WORDS, count, lasting, listed, moment
 
 _COMPLIANT = (Verdict.COMPLIANT, Verdict.COMPLIANT_WITH_WAIVERS)
+_WORDS = {
+    Verdict.NON_COMPLIANT: "does not meet",
+    Verdict.INDETERMINATE: "judged in part",
+    Verdict.COMPLIANT_WITH_WAIVERS: "meets, with waivers",
+    Verdict.COMPLIANT: "meets",
+}
 _STALE = timedelta(days=1)
 
 
@@ -42,11 +48,22 @@ def target(standing: Standing) -> str:
     return f"{predicate[0].upper()}{predicate[1:]}."
 
 
+def word(standing: Standing) -> str:
+    """The verdict of one target in two or three words, for a table."""
+    if standing.assessment is None:
+        return "never read"
+    if _is_unread(standing):
+        return READ_WORDS[standing.assessment.observation.outcome]
+    return _WORDS[standing.assessment.verdict]
+
+
 def warnings(standing: Standing) -> tuple[str, ...]:
     """Guards that are switched off for this target: who reads the report must know."""
     shown, said = standing.target, []
     if shown.insecure_skip_verify:
-        said.append(f"{shown.name}: certificate checks are switched off (insecure_skip_verify). Whoever sits on the line can answer in the server's place.")
+        said.append(
+            f"{shown.name}: certificate checks are switched off (insecure_skip_verify). Whoever sits on the line can answer in the server's place."
+        )
     if shown.insecure_http:
         said.append(f"{shown.name}: read over plain http (insecure_http). The answer and our credential crossed the line in clear.")
     return tuple(said)

@@ -130,6 +130,7 @@ class ShownTarget:
     standing: Standing
     anchor: str
     status: Status
+    word: str
     sentence: str
     counts: Counts
     trouble: Trouble | None

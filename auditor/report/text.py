@@ -138,7 +138,8 @@ class _Writer:
         """What did not fail, by outcome and reason."""
         lines: list[tuple[Status, str]] = [(Status.WAIVED, f"waived: {_ids(target.waived)}")] if target.waived else []
         lines += [
-            (Status.UNKNOWN, f"{count(len(group.findings), 'rule')} not evaluated, {group.reason}: {_ids(group.findings)}") for group in target.unknown
+            (Status.UNKNOWN, f"{count(len(group.findings), 'rule')} not evaluated, {group.reason}: {_ids(group.findings)}")
+            for group in target.unknown
         ]
         lines += [(Status.NEUTRAL, f"limit of the source: {listed(limit.facts)} {limit.reason}") for limit in target.limits]
         if target.passing:

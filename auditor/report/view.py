@@ -97,6 +97,7 @@ def _target(standing: Standing, as_of: datetime | None) -> ShownTarget:
         standing=standing,
         anchor=anchor,
         status=_STATUS_OF_VERDICT[assessment.verdict] if assessment else Status.UNKNOWN,
+        word=sentences.word(standing),
         sentence=sentences.target(standing),
         counts=_counts(findings),
         trouble=_trouble(standing, as_of),

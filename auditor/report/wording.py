@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from auditor.core.catalogue import AUTHENTICATION_TYPES
 from auditor.core.model import JsonType, Leaf, ReadOutcome, State
 
 READ_WORDS: Mapping[ReadOutcome, str] = {
@@ -80,6 +81,11 @@ def listed(words: Sequence[str], *, last: str = "and") -> str:
     return f" {last} ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
 
+def framework(key: str) -> str:
+    """The name of a framework of controls as its readers write it."""
+    return _FRAMEWORKS.get(key) or key.replace("_", " ").upper()
+
+
 # --- leaves -------------------------------------------------------------------------------------------------------
 
 
@@ -144,7 +150,15 @@ def quoted(value: Any) -> str:
     return f'"{value}"' if isinstance(value, str) else literal("", value)
 
 
-_AUTHENTICATION_TYPES = {0: "Anonymous", 2: "Basic", 3: "OAuth"}
+_FRAMEWORKS = {
+    "nist_800_53": "NIST 800-53",
+    "nist_csf": "NIST CSF",
+    "pci_dss": "PCI DSS",
+    "iso_27001": "ISO 27001",
+    "soc_2": "SOC 2",
+    "cis": "CIS Controls",
+}
+_AUTHENTICATION_TYPES = {number: name for name, number in AUTHENTICATION_TYPES}
 _REASONS = {outcome.value: words for outcome, words in READ_WORDS.items()} | {"withheld": "withheld by Command"}
 _FORMATS = {
     "fqdn": "a fully qualified domain name",

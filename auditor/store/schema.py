@@ -40,11 +40,19 @@ class SchemaStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upgrade:
-    """What an upgrade did: `before` is None where the database was made, `backup` where no copy was needed."""
+    """What an upgrade did, as text a sentence: `before` is None where the database was made, `backup` where no copy was made."""
 
     before: str | None
     after: str
     backup: Path | None
+
+    def __str__(self) -> str:
+        if self.before is None:
+            return f"made a database with schema {self.after}"
+        if self.before == self.after:
+            return f"the database has schema {self.after} already, nothing to do"
+        kept = f"; a copy from before is in {self.backup}" if self.backup else ""
+        return f"brought the database from schema {self.before} to {self.after}{kept}"
 
 
 def status(url: str) -> SchemaStatus:

@@ -4,6 +4,7 @@ import os
 import shutil
 import sqlite3
 from contextlib import closing
+from pathlib import Path
 
 import pytest
 from alembic.config import Config
@@ -148,6 +149,19 @@ def test_upgrading_an_older_database_keeps_a_copy_of_it_first(older, url, tmp_pa
     assert schema.status(f"sqlite:///{copy.as_posix()}").current == "0001"
     with Store.open(url, create=False) as upgraded:
         assert upgraded.latest("cmd-01") == made.assessment()
+
+
+@pytest.mark.parametrize(
+    ("before", "backup", "said"),
+    [
+        (None, None, "made a database with schema 0002"),
+        ("0002", None, "the database has schema 0002 already, nothing to do"),
+        ("0001", None, "brought the database from schema 0001 to 0002"),
+        ("0001", Path("a.db.before-0002"), "brought the database from schema 0001 to 0002; a copy from before is in a.db.before-0002"),
+    ],
+)
+def test_an_upgrade_says_in_a_sentence_what_it_did(before, backup, said):
+    assert str(Upgrade(before=before, after="0002", backup=backup)) == said
 
 
 def test_upgrading_without_a_copy_makes_none(older, url, tmp_path):

@@ -1,0 +1,186 @@
+"""What a host, an address, a mailbox and a URL look like as text, and when two of them are equal (rule language, sections 2 and 5).
+
+Every function takes any text, raises nothing, and takes time in proportion to its length.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
+
+from auditor.core.lookalike import look_alike
+
+__all__ = ["FORMATS", "IpAddress", "Url", "look_alike", "normal_email", "normal_host", "normal_url", "parse_ip", "parse_url"]
+
+IpAddress = IPv4Address | IPv6Address
+
+MAX_HOST_CHARACTERS = 253
+"""RFC 1035 section 2.3.4: 255 octets on the wire, which are 253 as text."""
+
+MAX_EMAIL_OCTETS = 254
+"""RFC 5321 section 4.5.3.1.3: a path has 256 octets, two of them the angle brackets."""
+
+_LABEL = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
+_HOSTNAME = re.compile(rf"(?:{_LABEL}\.)*(?![0-9]+\.?\Z){_LABEL}\.?", re.ASCII)
+_GUID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+# RFC 5321 section 4.1.2: a dot-string or a quoted string
+_LOCAL_PART = re.compile(r"""[\w!#$%&'*+/=?^`{|}~-]+(?:\.[\w!#$%&'*+/=?^`{|}~-]+)*|"(?:[ !#-\[\]-~]|\\[ -~])*\"""", re.ASCII)
+_MAX_LOCAL_PART = 64
+
+# RFC 3986 appendix A, for URIs with an authority
+_PERCENT = r"%[0-9A-Fa-f]{2}"
+_URL = re.compile(
+    rf"""(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://
+    (?:(?P<userinfo>(?:[\w.~!$&'()*+,;=:-]|{_PERCENT})*)@)?
+    (?P<host>\[[0-9A-Fa-f:.]+\]|(?:[\w.~!$&'()*+,;=-]|{_PERCENT})+)
+    (?::(?P<port>[0-9]*))?
+    (?P<path>(?:/(?:[\w.~!$&'()*+,;=:@-]|{_PERCENT})*)*)
+    (?:\?(?P<query>(?:[\w.~!$&'()*+,;=:@/?-]|{_PERCENT})*))?
+    (?:\#(?P<fragment>(?:[\w.~!$&'()*+,;=:@/?-]|{_PERCENT})*))?""",
+    re.VERBOSE | re.ASCII,
+)
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Url:
+    """The parts of an absolute URL: scheme and host in lower case, `port` with the scheme's default filled in, the rest as sent."""
+
+    scheme: str
+    userinfo: str | None
+    host: str
+    port: int | None
+    path: str
+    query: str | None
+    fragment: str | None
+
+
+def parse_ip(text: str) -> IpAddress | None:
+    """The address that a resolver makes of `text` without asking anybody, None where it would ask.
+
+    Taken are dotted IPv4, its short forms (`127.1`), decimal, octal and hexadecimal numbers (as `inet_aton` reads them), IPv6 with or without zone,
+    in brackets or not, and the `IPv6:` of a mail address literal. Full-width digits and dots are read as the plain ones: IDNA maps them.
+    """
+    text = text[:_MAX_IP_CHARACTERS].translate(_FULL_WIDTH) if len(text) <= _MAX_IP_CHARACTERS else ""
+    if text.startswith("[") and text.endswith("]"):
+        text = text[1:-1]
+    if text[:5].lower() == "ipv6:":
+        text = text[5:]
+    if ":" in text:
+        try:
+            return IPv6Address(text)
+        except AddressValueError:
+            return None
+    return _parse_ipv4(text.removesuffix("."))
+
+
+def parse_url(text: str) -> Url | None:
+    """The parts of `text` where it is an absolute URL with a host (RFC 3986) and a port that can be, else None."""
+    if not (found := _URL.fullmatch(text)) or len(port := found["port"] or "") > _MAX_PORT_DIGITS or int(port or 0) > _MAX_PORT:
+        return None
+    scheme, host = found["scheme"].lower(), found["host"].lower()
+    if host.startswith("[") and parse_ip(host) is None:
+        return None
+    return Url(
+        scheme=scheme,
+        userinfo=found["userinfo"],
+        host=host,
+        port=int(port) if port else _DEFAULT_PORTS.get(scheme),
+        path=found["path"],
+        query=found["query"],
+        fragment=found["fragment"],
+    )
+
+
+def normal_host(text: str, to_ascii: Callable[[str], str]) -> str | None:
+    """The form in which two hosts are equal: lower case, A-labels, no trailing dot. None where `text` is no host name (an address is none).
+
+    `to_ascii` is IDNA's; it is asked only for text that is not ASCII, and may raise ValueError.
+    """
+    if not text.isascii():
+        if len(text) > MAX_HOST_CHARACTERS + 1:
+            return None
+        try:
+            text = to_ascii(text)
+        except ValueError:  # UnicodeError, and so idna.IDNAError, is one
+            return None
+    return text.lower().removesuffix(".") if _is_hostname(text) else None
+
+
+def normal_email(text: str, to_ascii: Callable[[str], str]) -> str | None:
+    """The form in which two mailboxes are equal: local part in lower case, domain as `normal_host` has it. None where `text` is no mailbox."""
+    local, _, domain = text.rpartition("@")
+    host = normal_host(domain, to_ascii)
+    email = f"{local.lower()}@{host}"
+    return email if host is not None and not domain.endswith(".") and _is_email(email) else None
+
+
+def normal_url(text: str) -> str | None:
+    """The form in which two URLs are equal: scheme and host in lower case, no default port, an empty path is `/`. None where `text` is no URL."""
+    if (url := parse_url(text)) is None:
+        return None
+    userinfo = f"{url.userinfo}@" if url.userinfo is not None else ""
+    port = f":{url.port}" if url.port is not None and url.port != _DEFAULT_PORTS.get(url.scheme) else ""
+    query = f"?{url.query}" if url.query is not None else ""
+    fragment = f"#{url.fragment}" if url.fragment is not None else ""
+    return f"{url.scheme}://{userinfo}{url.host}{port}{url.path or '/'}{query}{fragment}"
+
+
+_MAX_PORT, _MAX_PORT_DIGITS = 65535, 9
+_MAX_IP_CHARACTERS = 128  # an IPv6 address has 45 at most; the rest is room for a zone, and for leading zeros
+_FULL_WIDTH = {0xFF01 + n: 0x21 + n for n in range(94)} | {0x3002: ".", 0xFF61: "."}
+_IPV4_PART = re.compile(r"0[xX](?P<hex>[0-9A-Fa-f]+)|0(?P<octal>[0-7]+)|(?P<decimal>0|[1-9][0-9]*)")
+
+
+def _parse_ipv4(text: str) -> IPv4Address | None:
+    """IPv4 as `inet_aton` has it: one to four numbers, the last of which fills all octets that are left."""
+    parts = text.split(".")
+    if len(parts) > 4:
+        return None
+    value = 0
+    for place, part in enumerate(parts, start=1):
+        if not (found := _IPV4_PART.fullmatch(part)):
+            return None
+        number = int(part, 0) if found["octal"] is None else int(part, 8)
+        width = 8 if place < len(parts) else 8 * (5 - len(parts))
+        if number >= 1 << width:
+            return None
+        value = value << width | number
+    return IPv4Address(value)
+
+
+def _is_hostname(text: str) -> bool:
+    return len(text.removesuffix(".")) <= MAX_HOST_CHARACTERS and _HOSTNAME.fullmatch(text) is not None
+
+
+def _is_fqdn(text: str) -> bool:
+    return _is_hostname(text) and "." in text[:-1]
+
+
+def _is_email(text: str) -> bool:
+    local, _, domain = text.rpartition("@")
+    return (
+        len(text) <= MAX_EMAIL_OCTETS  # what passes the rest is ASCII
+        and len(local) <= _MAX_LOCAL_PART
+        and _LOCAL_PART.fullmatch(local) is not None
+        and _is_fqdn(domain)
+        and not domain.endswith(".")  # a name may, a mailbox may not (RFC 5321 section 4.1.2)
+    )
+
+
+def _is_https_url(text: str) -> bool:
+    url = parse_url(text)
+    return url is not None and url.scheme == "https"
+
+
+FORMATS: dict[str, Callable[[str], bool]] = {
+    "fqdn": _is_fqdn,
+    "hostname": _is_hostname,
+    "ip": lambda text: parse_ip(text) is not None,
+    "email": _is_email,
+    "url": lambda text: parse_url(text) is not None,
+    "https_url": _is_https_url,
+    "guid": lambda text: _GUID.fullmatch(text) is not None,
+}
+"""The formats of the rule language by name; each takes the text as sent."""
