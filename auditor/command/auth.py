@@ -43,13 +43,17 @@ def bearer(token: str) -> str:
     Raises:
         Trouble: It holds what no header can carry.
     """
-    if len(token) > MAX_TOKEN_CHARACTERS or not re.fullmatch("[!-~]+", token):
+    if not _is_token(token):
         raise Trouble(
             ReadOutcome.CREDENTIAL_MISSING,
             "the access token is empty, too long, or holds blanks or other characters that no header can carry",
             hint="give the token alone, without `Bearer` and without quotation marks",
         )
     return f"Bearer {token}"
+
+
+def _is_token(text: str) -> bool:
+    return len(text) <= MAX_TOKEN_CHARACTERS and re.fullmatch("[!-~]+", text) is not None
 
 
 # --- client credentials -------------------------------------------------------------------------------------------
@@ -93,7 +97,7 @@ def read_token(answer: Answer, who: str, *, now: datetime) -> Token:
     if answer.status != 200:
         raise _refusal(answer, fields, who, now)
     token, kind, lifetime = fields.get("access_token"), fields.get("token_type", "Bearer"), fields.get("expires_in")
-    if not isinstance(token, str) or not isinstance(kind, str) or kind.lower() != "bearer" or not re.fullmatch(r"[!-~]+", token):
+    if not isinstance(token, str) or not isinstance(kind, str) or kind.lower() != "bearer" or not _is_token(token):
         raise Trouble(ReadOutcome.MALFORMED, f"{who} sent no bearer token", hint="is `token_url` a token endpoint?")
     if isinstance(lifetime, str) and re.fullmatch(r"[0-9]{1,9}", lifetime):  # some endpoints quote it
         lifetime = int(lifetime)

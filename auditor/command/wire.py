@@ -35,8 +35,6 @@ MAX_ENTRIES = 64
 MAX_NAME = 64
 MAX_ILL_TYPED_TEXT = 200
 MAX_IDENTIFIER = 1024
-SENTINEL = "UnsupportedPAMSecret"
-"""What v1 gives for the name of a user that is kept in PAM."""
 
 TakeFingerprint = Callable[[str, str], Fingerprint]
 
@@ -182,7 +180,7 @@ class _Reading:
             fact = self.read(name, self.profile[name]) if name in self.profile else self.absent(name)
             self.facts[name] = fact
             for derived in _READ_WITH.get(name, ()):
-                self.facts.setdefault(derived, Fact(fact.state, reason=fact.reason) if fact.state is not State.VALUE else _NO_CLEAR_TEXT)
+                self.facts.setdefault(derived, _NO_CLEAR_TEXT if fact.state is State.VALUE else Fact(fact.state, reason=fact.reason))
         for key in sorted(self.profile.keys() - set(PROFILE_FIELDS)):
             self.note_unknown(key, self.profile[key])
         noted = {"exposed": self.exposed, "unknown_fields": sorted(field.name for field in self.unknown), "ill_typed_fields": self.ill_typed}
@@ -230,7 +228,7 @@ class _Reading:
                     self.ill_typed.append(name)
                 return Fact(State.VALUE, decoded, json_type(value))
             case "TokenEndpoint" if isinstance(value, str):
-                self.facts["TokenEndpoint.faults"] = Fact(State.VALUE, tuple(detectors.token_endpoint_faults(value)))
+                self.facts["TokenEndpoint.faults"] = Fact(State.VALUE, detectors.token_endpoint_faults(value))
                 return self.text(name, value)
             case _ if json_type(value) is not _TYPES[name]:
                 return self.ill(name, value)
@@ -262,7 +260,7 @@ class _Reading:
 
     def kept(self, name: str, value: str) -> str | None:
         """What may be kept of a text: URLs in it lose user information and query values; None where it looks like a secret."""
-        masked = re.sub(r"\S+://\S+", lambda url: detectors.masked_url(url[0]), value)
+        masked = detectors.masked_url(value) if name == "TokenEndpoint" else re.sub(r"\S+://\S+", lambda url: detectors.masked_url(url[0]), value)
         if detectors.looks_like_secret(value):
             self.exposed.append(name)
         return None if detectors.looks_like_secret(masked) else masked
@@ -325,7 +323,7 @@ class _Reading:
     def secret_value(self, name: str, value: str, *, is_identifier: bool) -> Fact:
         """A text in a secret's place: a mask, the sentinel, an identifier in clear, or a leak."""
         sent = json_type(self.profile[name])
-        if value == SENTINEL:
+        if value in detectors.SENTINELS:
             self.secrets[name] = SecretPlace(undisclosed=True)
             return Fact(State.VALUE, "pam", sent)
         if detectors.is_mask(value):
@@ -357,21 +355,22 @@ class _Reading:
         if not all(_is_header(entry) for entry in value):
             return self.ill("RequestHeaders", value)
         headers = [(entry["Name"] or "", entry["Value"] or "") for entry in value]
-        facts = detectors.header_facts(headers)
         self.headers = tuple(
             HeaderSeen(
-                name=self.name(name),
+                name=detectors.shown_header_name(name),
                 kind=detectors.header_kind(text),
-                length=detectors.length_bucket(text),
+                length=detectors.length_bucket(len(text)),
                 fingerprint=self.fingerprint(f"RequestHeaders.{name.lower()}", text),
             )
             for name, text in headers
         )
-        self.facts |= {f"RequestHeaders.{key}": Fact(State.VALUE, found) for key, found in facts.items()}
+        facts = detectors.header_facts(headers)
+        self.facts |= facts
+        self.look_through("RequestHeaders", value)
         extra = sorted({key for entry in value for key in entry} - {"Name", "Value"})
         for key in extra:
             self.note_unknown(key, [entry.get(key) for entry in value], inside="RequestHeaders")
-        return Fact(State.VALUE, tuple(header.name for header in self.headers), JsonType.LIST)
+        return facts["RequestHeaders"]
 
     def note_unknown(self, key: str, value: Any, *, inside: str | None = None) -> None:
         if len(self.unknown) == MAX_ENTRIES:
@@ -379,7 +378,7 @@ class _Reading:
         place = f"{inside}.{self.name(key)}" if inside else self.name(key)
         text = _as_text(value)
         mark = self.fingerprint(f"{inside}.{key}" if inside else key, text)
-        self.unknown.append(UnknownField(name=place, sent=json_type(value), length=detectors.length_bucket(text), fingerprint=mark))
+        self.unknown.append(UnknownField(name=place, sent=json_type(value), length=detectors.length_bucket(len(text)), fingerprint=mark))
         self.look_through(place, value)
 
     def name(self, key: str) -> str:

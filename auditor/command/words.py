@@ -6,7 +6,7 @@ Nothing that a server wrote is repeated, beyond codes of known form: an error pa
 import re
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from types import MappingProxyType
@@ -65,9 +65,9 @@ def of_failure(error: Exception, who: str) -> Trouble:
             )
         case httpcore.ConnectError():
             return Trouble(ReadOutcome.UNREACHABLE, f"no connection to {who}: {_system_words(error)}", passes=True)
-        case httpcore.RemoteProtocolError() if getattr(error.__cause__, "error_status_hint", 0) == 431:
+        case httpcore.RemoteProtocolError() if any(getattr(cause, "error_status_hint", 0) == 431 for cause in _behind(error)):
             return Trouble(ReadOutcome.TOO_LARGE, f"{who} sent more than 100 KiB of response headers")
-        case httpcore.RemoteProtocolError() if "without sending" in str(error):
+        case httpcore.RemoteProtocolError() if str(error).startswith("Server disconnected"):
             return Trouble(ReadOutcome.UNREACHABLE, f"{who} closed the connection without an answer", passes=True)
         case httpcore.RemoteProtocolError():
             return Trouble(ReadOutcome.MALFORMED, f"{who} does not speak proper HTTP, or broke off in its answer")
@@ -122,24 +122,22 @@ def _of_tls(error: ssl.SSLError, who: str) -> Trouble:
             return Trouble(outcome, f"TLS with {who} failed ({reason})")
 
 
-def _tls_cause(error: BaseException) -> ssl.SSLError | None:
+def _tls_cause(error: Exception) -> ssl.SSLError | None:
     """The TLS error behind `error`; none where TLS was fine and only its end came without a farewell."""
-    handshake = isinstance(error, httpcore.ConnectError)
-    cause: BaseException | None = error
-    while cause is not None:
-        if isinstance(cause, ssl.SSLError) and (handshake or not isinstance(cause, ssl.SSLEOFError | ssl.SSLZeroReturnError)):
-            return cause
-        cause = cause.__cause__
-    return None
+    farewells = () if isinstance(error, httpcore.ConnectError) else (ssl.SSLEOFError, ssl.SSLZeroReturnError)
+    return next((cause for cause in _behind(error) if isinstance(cause, ssl.SSLError) and not isinstance(cause, farewells)), None)
 
 
-def _system_words(error: BaseException) -> str:
+def _system_words(error: Exception) -> str:
+    return next((cause.strerror for cause in _behind(error) if isinstance(cause, OSError) and cause.strerror), "closed by the other side")
+
+
+def _behind(error: BaseException) -> Iterator[BaseException]:
+    """`error`, and what it came from; `__context__` too, since httpcore's pool raises its own errors `from None`."""
     cause: BaseException | None = error
     while cause is not None:
-        if isinstance(cause, OSError) and cause.strerror:
-            return cause.strerror
-        cause = cause.__cause__
-    return "closed by the other side"
+        yield cause
+        cause = cause.__cause__ or cause.__context__
 
 
 # --- answers that are no profile ----------------------------------------------------------------------------------

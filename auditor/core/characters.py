@@ -1,4 +1,4 @@
-"""The characters that hurt where a text is shown, sent in a header, or compared: controls, line breaks, what is invisible, what turns the direction."""
+"""The characters that hurt where a text is shown, sent or compared: controls, line breaks, what is not seen, what turns the direction."""
 
 import re
 

@@ -24,10 +24,10 @@ LevelOf = Callable[[Facts, date], Level]
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """A compiled criterion: its level, and what it met as evidence."""
+    """A compiled criterion: its level, and what it met, as the evidence for a level."""
 
     level: LevelOf
-    leaf: Callable[[Facts, date], Leaf]
+    leaf: Callable[[Facts, Level], Leaf]
 
 
 def compile_criterion(criterion: Criterion, values: Values, lookups: Lookups) -> Asked:
@@ -59,7 +59,7 @@ def compile_criterion(criterion: Criterion, values: Values, lookups: Lookups) ->
         build = OPERATORS[operator.negates or criterion.operator].decides
         assert build is not None
         level = _holds(get, build(operand, criterion.type, lookups), value_class(criterion.type), lacking, answers)
-    return Asked(level, _describer(criterion, level, get, operand, untold))
+    return Asked(level, _describer(criterion, get, operand, untold))
 
 
 # --- its level ----------------------------------------------------------------------------------------------------
@@ -155,23 +155,21 @@ def _was_sent_as(get: Callable[[Facts], Fact], expected: JsonType, answers: _Ans
 # --- what it met --------------------------------------------------------------------------------------------------
 
 
-def _describer(
-    criterion: Criterion, level: LevelOf, get: Callable[[Facts], Fact], operand: Any, untold: str | None
-) -> Callable[[Facts, date], Leaf]:
+def _describer(criterion: Criterion, get: Callable[[Facts], Fact], operand: Any, untold: str | None) -> Callable[[Facts, Level], Leaf]:
     at, subject, operator, negated = criterion.at, criterion.subject, criterion.operator, criterion.negated
     var = ", ".join(criterion.vars) or None
     expected = dict(operand) if criterion.bounds else plain(operand)
     other = itemgetter(operand) if operator == "same_as" else None
     nobody = f"nobody has set ${untold}" if untold else None
 
-    def leaf(facts: Facts, as_of: date) -> Leaf:
+    def leaf(facts: Facts, level: Level) -> Leaf:
         fact = get(facts)
         return Leaf(
             at=at,
             fact=subject,
             operator=operator,
             expected=_beside(operand, other(facts)) if other else expected,
-            level=level(facts, as_of),
+            level=level,
             state=fact.state,
             negated=negated,
             var=var,

@@ -9,9 +9,10 @@ import re
 from base64 import b64decode
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 from auditor.core.characters import has_bidi, has_control, has_line_break, has_space, has_zero_width
-from auditor.core.formats import FORMATS, parse_ip, parse_url
+from auditor.core.formats import FORMATS, parse_ip
 from auditor.core.model import Fact, JsonType, State
 
 VERSION = 1
@@ -99,7 +100,7 @@ def token_endpoint_faults(url: str) -> tuple[str, ...]:
 
 
 def is_special_use(host: str) -> bool:
-    """Whether `host` is a name that no public server can have (RFC 2606, 6761, 6762, 8375, and ICANN's `.internal`). `example.com` is left to others."""
+    """Whether `host` is a name that no public server can have (RFC 2606, 6761, 6762, 8375, ICANN's `.internal`). `example.com` is not among them."""
     labels = host.lower().removesuffix(".").split(".")
     return labels[-1] in _SPECIAL_USE or labels[-2:] == ["home", "arpa"]
 
@@ -107,22 +108,22 @@ def is_special_use(host: str) -> bool:
 def masked_url(url: str) -> str:
     """`url` with user information, query values and fragment cut out; total on any text, and the same again when done again.
 
-    Where a text is no URL and an `@` could end a password, everything before it goes.
+    A text in which readers of URLs would find different passwords and hosts is cut out as a whole: what is left must not name a host that it did not.
     """
     found = _URL_PARTS.fullmatch(url)
     assert found is not None
-    start = found.end("slashes") if found["slashes"] else 0
-    head, rest = url[:start], url[start:]
-    if not _PLAIN_AUTHORITY.match(rest):
-        userinfo, at, rest = rest.rpartition("@")
-        head += CUT + at if userinfo else at
-    rest, hash_sign, fragment = rest.partition("#")
-    rest, question, query = rest.partition("?")
-    if question:
-        rest += question + "&".join(_cut_value(pair) for pair in query.split("&"))
-    if hash_sign:
-        rest += hash_sign + (CUT if fragment else "")
-    return head + _LIVE.sub(CUT, rest)
+    authority, path, query = found["authority"] or "", found["path"], found["query"]
+    if "@" in authority:
+        if authority.count("@") > 1 or "\\" in authority:
+            return CUT
+        userinfo, _, host = authority.partition("@")
+        authority = (CUT if userinfo else "") + "@" + host
+    elif "@" in url and not _PLAIN_AUTHORITY.fullmatch(authority):
+        return CUT
+    head = url[: found.start("slashes")] + "//" + authority if found["slashes"] else url[: found.start("path")]
+    tail = "?" + "&".join(_cut_value(pair) for pair in query.split("&")) if query is not None else ""
+    fragment = "#" + (CUT if found["fragment"] else "") if found["fragment"] is not None else ""
+    return head + _LIVE.sub(CUT, path) + tail + fragment
 
 
 def looks_like_secret(text: str) -> bool:
@@ -157,7 +158,7 @@ _KNOWN_KEY = re.compile(
     | AIza[A-Za-z0-9_-]{35} | ya29\.[A-Za-z0-9_-]{20,} | GOCSPX-[A-Za-z0-9_-]{20,}   # Google
     | [A-Za-z0-9_~.-]{3}[0-9]Q~[A-Za-z0-9_~.-]{31,34}           # Entra client secret
     | hv[bs]\.[A-Za-z0-9_-]{24,}                                # HashiCorp Vault
-    | [rs]k_live_[A-Za-z0-9]{20,} | sk-(?:[a-z]+-)*[A-Za-z0-9_-]{32,} | npm_[A-Za-z0-9]{36} | pypi-[A-Za-z0-9_-]{40,} | dop_v1_[0-9a-f]{64}
+    | [rs]k_live_[A-Za-z0-9]{20,} | sk-(?:[a-z0-9]{1,8}-){0,2}[A-Za-z0-9_]{24,} | npm_[A-Za-z0-9]{36} | pypi-[A-Za-z0-9_-]{40,} | dop_v1_[0-9a-f]{64}
     )""",
     re.VERBOSE,
 )
@@ -177,7 +178,7 @@ _PERCENT = re.compile(r"%[0-9A-Fa-f]{2}")
 _URL_PARTS = re.compile(
     r"(?:(?P<scheme>[^:/?#]+):)?(?:(?P<slashes>//)(?P<authority>[^/?#]*))?(?P<path>[^?#]*)(?:\?(?P<query>[^#]*))?(?:#(?P<fragment>.*))?", re.DOTALL
 )
-_PLAIN_AUTHORITY = re.compile(r"(?:\[[^\]@/?#]*\]|[^:@/?#\\]*)(?::[0-9]*)?(?:[/?#]|\Z)")
+_PLAIN_AUTHORITY = re.compile(r"(?:\[[^\]]*\]|[^:\\]+)(?::[0-9]*)?")
 _PORT = re.compile(r":[0-9]*\Z")
 _ENCODED_DOT = re.compile("%2e", re.IGNORECASE)
 _SPECIAL_USE = frozenset({"alt", "example", "internal", "invalid", "local", "localdomain", "localhost", "onion", "test"})
@@ -211,7 +212,7 @@ def _secret_forms(headers: Sequence[tuple[str, str]]) -> tuple[str, ...]:
 
 
 def _is_random(text: str) -> bool:
-    """Whether a run of 20 characters or more in `text` looks drawn by lot: over 3.5 bits a character, and going to and fro between kinds of characters.
+    """Whether a run of 20 characters or more in `text` looks drawn by lot: over 3.5 bits a character, and to and fro between kinds of character.
 
     Words joined by hyphens have the entropy but not the to and fro; a GUID names something and is no secret.
     """
@@ -220,7 +221,7 @@ def _is_random(text: str) -> bool:
 
 def _mixed(run: str) -> bool:
     kinds = ["upper" if c.isupper() else "lower" if c.islower() else "digit" for c in run if c.isalnum()]
-    return "digit" in kinds and len(set(kinds)) > 1 and sum(a != b for a, b in zip(kinds, kinds[1:], strict=False)) >= 5
+    return "digit" in kinds and len(set(kinds)) > 1 and sum(a != b for a, b in pairwise(kinds)) >= 5
 
 
 def _entropy(run: str) -> float:

@@ -4,10 +4,10 @@ A criterion is false, absent, unseen or true. `all` is the lowest of its parts a
 nothing passes because something was absent, ill-typed or not looked at.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from auditor.core.criterion import ABSENT, FALSE, TRUE, UNSEEN, Facts, LevelOf, Values, compile_criterion
@@ -16,14 +16,25 @@ from auditor.core.operators import Lookups
 from auditor.core.policy import All, Condition, Criterion, EffectivePolicy, Rule
 
 MAX_REMEMBERED = 4096
-"""Findings that a compiled rule keeps for facts that it has met before."""
+"""Findings that a rule keeps, of one day."""
+
+@dataclass(frozen=True, slots=True)
+class CompiledRule:
+    """A rule ready to judge. `key` picks what it reads out of all that was seen."""
+
+    id: str
+    key: Callable[[Mapping[str, Any]], Any]
+    decide: Callable[[Facts, date], Finding]
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledPolicy:
-    """A policy ready to judge; it may be shared between threads."""
+    """A policy ready to judge. It may be shared between threads and targets."""
 
     policy: EffectivePolicy
-    rules: "tuple[Callable[[Facts, date], Finding], ...]"
+    rules: tuple[CompiledRule, ...]
+    reads: tuple[str, ...]
+    remembered: "dict[date, tuple[dict[Any, Finding], ...]]" = field(default_factory=dict, compare=False, repr=False)
 
 
 def compile_policy(policy: EffectivePolicy, lookups: Lookups) -> CompiledPolicy:
@@ -33,12 +44,52 @@ def compile_policy(policy: EffectivePolicy, lookups: Lookups) -> CompiledPolicy:
         ValueError: A pattern does not compile.
     """
     values = {var.name: var.value for var in policy.vars}
-    return CompiledPolicy(policy, tuple(_remembering(rule, _compile_rule(rule, values, lookups)) for rule in policy.rules))
+    rules = tuple(CompiledRule(rule.id, _picking(rule.facts), _compile_rule(rule, values, lookups)) for rule in policy.rules)
+    return CompiledPolicy(policy, rules, tuple(dict.fromkeys(name for rule in policy.rules for name in rule.facts)))
 
 
 def judge(compiled: CompiledPolicy, facts: Facts, *, as_of: date) -> tuple[Finding, ...]:
-    """What each rule comes to, in rule order. `facts` answers for every fact of the catalogue; `as_of` is the UTC day of the observation."""
-    return tuple([rule(facts, as_of) for rule in compiled.rules])
+    """What each rule comes to, in rule order. `facts` answers for every fact of the catalogue; `as_of` is the UTC day of the observation.
+
+    A rule that has met the same facts on the same day gives the same finding again: servers of one fleet mostly say the same.
+    """
+    try:
+        seen = {name: _SEEN(facts[name]) for name in compiled.reads}
+    except Exception:  # noqa: BLE001 - a fact that cannot be had costs the rules that read it, and those alone
+        return tuple([_judged(rule, facts, as_of) for rule in compiled.rules])
+    findings = []
+    for rule, known in zip(compiled.rules, _remembered(compiled, as_of), strict=True):
+        key = rule.key(seen)
+        finding = known.get(key)
+        if finding is None:
+            finding = _judged(rule, facts, as_of)
+            if len(known) < MAX_REMEMBERED:
+                known[key] = finding
+        findings.append(finding)
+    return tuple(findings)
+
+
+_SEEN = attrgetter("state", "value", "sent", "reason")
+
+
+def _picking(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Any]:
+    return itemgetter(*names) if names else lambda _: None
+
+
+def _remembered(compiled: CompiledPolicy, as_of: date) -> "tuple[dict[Any, Finding], ...]":
+    known = compiled.remembered.get(as_of)
+    if known is None:
+        compiled.remembered.clear()  # yesterday does not come back
+        known = compiled.remembered[as_of] = tuple({} for _ in compiled.rules)
+    return known
+
+
+def _judged(rule: CompiledRule, facts: Facts, as_of: date) -> Finding:
+    try:
+        return rule.decide(facts, as_of)
+    except Exception as fault:  # noqa: BLE001 - a bug of ours costs one rule: never a pass, and never the other rules
+        # The message may quote a fact; the name of the class cannot.
+        return Finding(rule=rule.id, outcome=RuleOutcome.ERROR, as_of=as_of, detail=type(fault).__name__)
 
 
 # --- a rule: the implication when -> require ----------------------------------------------------------------------
@@ -57,27 +108,6 @@ _OUTCOMES: dict[tuple[Level, Level], RuleOutcome | None] = {
 """The table of section 6 by the levels of `when` and `require`; None is the rule's `on_missing`."""
 
 _RATED = (RuleOutcome.FAIL, RuleOutcome.NOT_EVALUATED)
-_SEEN = attrgetter("state", "value", "sent", "reason")
-
-
-def _remembering(rule: Rule, decide: Callable[[Facts, date], Finding]) -> Callable[[Facts, date], Finding]:
-    """`decide`, asked once for the same day and the same facts: servers of one fleet mostly say the same."""
-    reads, known = rule.facts, dict[Any, Finding]()
-
-    def judged(facts: Facts, as_of: date) -> Finding:
-        try:
-            key = (as_of, *map(_SEEN, map(facts.__getitem__, reads)))
-            finding = known.get(key)
-            if finding is None:
-                finding = decide(facts, as_of)
-                if len(known) < MAX_REMEMBERED:
-                    known[key] = finding
-        except Exception as fault:  # noqa: BLE001 - a bug of ours costs one rule, never a pass and never the other rules
-            # The message may quote a fact; the name of the class cannot.
-            return Finding(rule=rule.id, outcome=RuleOutcome.ERROR, as_of=as_of, detail=type(fault).__name__)
-        return finding
-
-    return judged
 
 
 def _compile_rule(rule: Rule, values: Values, lookups: Lookups) -> Callable[[Facts, date], Finding]:
@@ -87,24 +117,25 @@ def _compile_rule(rule: Rule, values: Values, lookups: Lookups) -> Callable[[Fac
 
     def decide(facts: Facts, as_of: date) -> Finding:
         applies = when.level(facts, as_of) if when else TRUE
-        applied = tuple(_listed(when, facts, as_of)) if when else ()
+        applied = tuple(_listed(when, applies, facts, as_of)) if when else ()
         if applies is FALSE:
             return Finding(rule=rule.id, outcome=RuleOutcome.NOT_APPLICABLE, as_of=as_of, applies=applied)
-        outcome = _OUTCOMES[applies, require.level(facts, as_of)] or rule.on_missing
-        because = tuple(_listed(require, facts, as_of))
+        required = require.level(facts, as_of)
+        because = tuple(_listed(require, required, facts, as_of))
+        outcome = _OUTCOMES[applies, required] or rule.on_missing
         if outcome not in _RATED:
             return Finding(rule=rule.id, outcome=outcome, as_of=as_of, applies=applied, because=because)
         severity, taken = _rated(ratings, facts, as_of)
-        rests_on = when if when and applies is not TRUE else require
+        decisive = _decisive(require, required, facts, as_of) if when is None or applies is TRUE else _decisive(when, applies, facts, as_of)
         return Finding(
             rule=rule.id,
             outcome=outcome,
             as_of=as_of,
             severity=severity,
-            standing=outcome is RuleOutcome.NOT_EVALUATED and all(leaf.state is State.NOT_OFFERED for leaf in _decisive(rests_on, facts, as_of)),
+            standing=outcome is RuleOutcome.NOT_EVALUATED and all(leaf.state is State.NOT_OFFERED for leaf in decisive),
             applies=applied,
             because=because,
-            severity_because=tuple(_listed(taken, facts, as_of)) if taken else (),
+            severity_because=tuple(_listed(taken, taken.level(facts, as_of), facts, as_of)) if taken else (),
         )
 
     return decide
@@ -112,7 +143,7 @@ def _compile_rule(rule: Rule, values: Values, lookups: Lookups) -> Callable[[Fac
 
 def _rated(ratings: "list[tuple[Severity, _Node | None]]", facts: Facts, as_of: date) -> "tuple[Severity, _Node | None]":
     """The first rating that holds, or one above it that may hold and is worse: an unknown never lowers a severity."""
-    possible = []
+    possible: list[tuple[Severity, _Node | None]] = []
     for severity, when in ratings:
         level = when.level(facts, as_of) if when else TRUE
         if level is TRUE:
@@ -132,29 +163,28 @@ class _Node:
 
     level: LevelOf
     parts: "tuple[_Node, ...]" = ()
-    leaf: Callable[[Facts, date], Leaf] | None = None
+    leaf: Callable[[Facts, Level], Leaf] | None = None
 
 
-def _listed(node: _Node, facts: Facts, as_of: date) -> Iterator[Leaf]:
+def _listed(node: _Node, level: Level, facts: Facts, as_of: date) -> list[Leaf]:
     """The evidence: of each node those parts that lie on its own side, true or not true."""
     if node.leaf:
-        yield node.leaf(facts, as_of)
-        return
-    held = node.level(facts, as_of) is TRUE
+        return [node.leaf(facts, level)]
+    leaves = []
     for part in node.parts:
-        if (part.level(facts, as_of) is TRUE) is held:
-            yield from _listed(part, facts, as_of)
+        found = part.level(facts, as_of)
+        if (found is TRUE) is (level is TRUE):
+            leaves += _listed(part, found, facts, as_of)
+    return leaves
 
 
-def _decisive(node: _Node, facts: Facts, as_of: date) -> Iterator[Leaf]:
+def _decisive(node: _Node, level: Level, facts: Facts, as_of: date) -> Iterator[Leaf]:
     """The criteria that give the node its level."""
     if node.leaf:
-        yield node.leaf(facts, as_of)
-        return
-    level = node.level(facts, as_of)
+        yield node.leaf(facts, level)
     for part in node.parts:
         if part.level(facts, as_of) is level:
-            yield from _decisive(part, facts, as_of)
+            yield from _decisive(part, level, facts, as_of)
 
 
 def _compile(condition: Condition, values: Values, lookups: Lookups) -> _Node:

@@ -3,12 +3,16 @@
 import base64
 import hashlib
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from auditor import resources
+from auditor.core.words import literal_text
 from auditor.report import wording
 from auditor.report.safetext import prose, safe
 from auditor.report.shown import Status, View
+
+if TYPE_CHECKING:
+    import jinja2
 
 VALUE_LIMIT = 400
 """Characters of one value that a page shows; JSON has the whole."""
@@ -52,7 +56,7 @@ def _policy(css: str) -> str:
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
-def _environment(folder: str) -> Any:
+def _environment(folder: str) -> "jinja2.Environment":
     import jinja2
 
     environment = jinja2.Environment(
@@ -67,6 +71,7 @@ def _environment(folder: str) -> Any:
     )
     environment.filters |= {
         "value": _value,
+        "fact": _fact,
         "prose": prose,
         "moment": wording.moment,
         "iso": wording.iso,
@@ -93,8 +98,15 @@ def _value(text: str) -> Any:
     return Markup(_MARK.sub(r'<b class="hidden-mark">\g<0></b>', str(escape(safe(text, limit=VALUE_LIMIT)))))  # noqa: S704 - escaped just here
 
 
+def _fact(name: str) -> Any:
+    """A name like RelayAuthenticationType, which may break where a part of it begins."""
+    from markupsafe import Markup
+
+    return Markup(_PART.sub("<wbr>", str(_value(name))))  # noqa: S704 - escaped just before
+
+
 def _setting(value: Any) -> str:
-    return "not set" if value is None else wording.literal("", value)
+    return "not set" if value is None else literal_text(value)
 
 
 def _trusted(css: str) -> Any:
@@ -108,4 +120,5 @@ def _is_link(reference: str) -> bool:
 
 
 _MARK = re.compile(r"\[U\+[0-9A-F]{4,6}\]")
+_PART = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[.])(?=[a-z])")
 _LINK = re.compile(r"https?://[\x21-\x7e]+")

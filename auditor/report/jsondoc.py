@@ -8,9 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from auditor.core.model import Collection, Observation, PolicyText, Snapshot
+from auditor.core.words import leaf_text
 from auditor.report.safetext import is_hidden
 from auditor.report.shown import Counts, ShownChange, ShownFinding, ShownTarget, View
-from auditor.report.wording import iso, sentence
+from auditor.report.wording import iso
 
 SCHEMA_VERSION = 1
 
@@ -74,7 +75,7 @@ def _finding(shown: ShownFinding) -> dict[str, Any]:
         "id": shown.id,
         "title": shown.rule.title,
         "as_of": shown.finding.as_of.isoformat(),
-        "because_text": [sentence(leaf) for leaf in because],
+        "because_text": [leaf_text(leaf) for leaf in because],
     }
 
 

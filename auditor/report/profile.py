@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from auditor.core.drift import said_of
 from auditor.core.model import PROFILE_FIELDS, SECRET_FIELDS, Fact, Observation, Snapshot, State
-from auditor.report.wording import absence, count, moment
+from auditor.report.wording import count, moment
 
 Collected = tuple[tuple[str, str], ...]
 """How an observation came about: label and text, in reading order."""
@@ -30,7 +30,7 @@ def rows(snapshot: Snapshot | None) -> tuple[ProfileRow, ...]:
         if fact is None:
             continue
         if fact.state is State.NOT_OFFERED:
-            not_offered.setdefault(absence(fact.reason) or "not offered", []).append(name)
+            not_offered.setdefault(fact.reason or "not offered", []).append(name)
         else:
             shown.append(_row(name, fact, snapshot))
     shown += [ProfileRow(fields=(extra.name,), words=f"undocumented field: {extra.sent.value}, {extra.length}") for extra in snapshot.unknown]
@@ -47,7 +47,7 @@ def collected(observation: Observation) -> Collected:
         ("Request", f"{seen.method} {seen.url}"),
         ("API version", seen.api_version and f"{seen.api_version}{_offers(seen.supported_versions)}"),
         ("Command version", seen.product_version),
-        ("Answer", seen.status and f"HTTP {seen.status}{f', {count(seen.body_bytes, "byte")}' if seen.body_bytes is not None else ''}"),
+        ("Answer", seen.status and f"HTTP {seen.status}{_size(seen.body_bytes)}"),
         ("Account", seen.account and f"{seen.account}{f' ({seen.auth_method})' if seen.auth_method else ''}"),
         ("TLS", seen.tls_version and f"{seen.tls_version}, {_VERIFIED[seen.tls_verified]}"),
         ("Server certificate", seen.tls_leaf_sha256 and f"SHA-256 {seen.tls_leaf_sha256}"),
@@ -69,12 +69,16 @@ def _row(name: str, fact: Fact, snapshot: Snapshot) -> ProfileRow:
         fields=(name,),
         words=said_of(name, snapshot),
         is_value=fact.state in (State.VALUE, State.ILL_TYPED) and name not in SECRET_FIELDS,
-        is_alarming=name in SECRET_FIELDS and fact.value == "exposed" and f"{name}.text" not in snapshot.facts,
+        is_alarming=name in SECRET_FIELDS and fact.value == "exposed",
     )
 
 
 def _offers(supported: str | None) -> str:
     return f" (the server offers {supported})" if supported else ""
+
+
+def _size(body_bytes: int | None) -> str:
+    return f", {count(body_bytes, 'byte')}" if body_bytes is not None else ""
 
 
 def _clock(offset_ms: int | None) -> str | None:

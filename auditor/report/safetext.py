@@ -6,11 +6,10 @@ Used by every format and by the command line. Nothing is dropped unseen: whoever
 import re
 import unicodedata
 
+from auditor.core.characters import has_zero_width
+
 MAX_CHARACTERS = 4000
 """Longer texts are cut, and say so: a page and a terminal line have an end."""
-
-_BLANK = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")
-"""Letters and marks that draw nothing, although Unicode calls them printable (fillers, the grapheme joiner, the blank Braille cell)."""
 
 _MAX_COMBINING = 4
 """More marks than this on one letter are no writing: they paint over the lines above and below."""
@@ -32,8 +31,8 @@ def safe(text: str, *, limit: int = MAX_CHARACTERS) -> str:
 
 
 def is_hidden(character: str) -> bool:
-    """Whether it shows nothing by itself: it is then spelt out. `str.isprintable` refuses all of Cc, Cf, Cs, Co, Cn, Zl, Zp and odd spaces."""
-    return not character.isprintable() or character in _BLANK or "\ufe00" <= character <= "\ufe0f" or "\U000e0100" <= character <= "\U000e01ef"
+    """Whether it shows nothing by itself. `str.isprintable` refuses all of Cc, Cf, Cs, Co, Cn, Zl, Zp and odd spaces; the rest are fillers."""
+    return not character.isprintable() or has_zero_width(character) or character == "\u2800"  # the blank Braille cell
 
 
 def prose(text: str) -> str:

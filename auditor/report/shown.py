@@ -85,9 +85,10 @@ class ShownFinding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unknown:
-    """Rules that could not be judged for one and the same reason."""
+    """Rules that could not be judged for one and the same reason; `is_standing` where the source can never show what they need."""
 
     reason: str
+    is_standing: bool
     findings: tuple[ShownFinding, ...]
 
 

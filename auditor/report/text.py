@@ -4,7 +4,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 
 from auditor.report.safetext import prose, safe
-from auditor.report.shown import ShownChange, ShownFinding, ShownTarget, Status, View
+from auditor.report.shown import ShownChange, ShownFinding, ShownTarget, Status, Unknown, View
 from auditor.report.wording import count, listed
 
 Style = Callable[..., str]
@@ -97,9 +97,9 @@ class _Writer:
         yield from self.wrapped(
             f"{shown.status.glyph} {shown.target}: {change.field} {shown.word}{rated}", indent="  ", first="", style=self._coloured(shown.status)
         )
-        yield from self._labelled("was", safe(change.before, limit=_VALUE_LIMIT), column=8)
-        yield from self._labelled("now", safe(change.after, limit=_VALUE_LIMIT), column=8)
-        yield from self._labelled("when", shown.happened, column=8 if self._width > 40 else 9)
+        yield from self._labelled("was", safe(change.before, limit=_VALUE_LIMIT), column=10)
+        yield from self._labelled("now", safe(change.after, limit=_VALUE_LIMIT), column=10)
+        yield from self._labelled("when", shown.happened, column=10)
 
     def _target(self, target: ShownTarget, *, with_profile: bool) -> Iterator[str]:
         name = safe(target.name)
@@ -125,23 +125,19 @@ class _Writer:
         for leaf in shown.leaves:
             var = f" (your {leaf.var})" if leaf.var else ""
             yield from self.wrapped(leaf.fact, indent="    ", style={"bold": True})
-            yield from self._labelled("expected", f"{safe(leaf.expected, limit=_VALUE_LIMIT)}{var}", column=15, indent="      ")
-            yield from self._labelled("observed", safe(leaf.observed, limit=_VALUE_LIMIT), column=15, indent="      ")
+            yield from self._labelled("expected", f"{safe(leaf.expected, limit=_VALUE_LIMIT)}{var}", column=16, indent="      ")
+            yield from self._labelled("observed", safe(leaf.observed, limit=_VALUE_LIMIT), column=16, indent="      ")
         if rule.rationale:
-            yield from self._labelled("Why", rule.rationale, column=8)
+            yield from self._labelled("Why", rule.rationale, column=9)
         if rule.remediation:
-            yield from self._labelled("Fix", rule.remediation, column=8)
+            yield from self._labelled("Fix", rule.remediation, column=9)
         if rule.references:
-            yield from self._labelled("See", "; ".join(rule.references), column=8)
+            yield from self._labelled("See", "; ".join(rule.references), column=9)
 
     def _rest(self, target: ShownTarget) -> Iterator[str]:
         """What did not fail, by outcome and reason."""
         lines: list[tuple[Status, str]] = [(Status.WAIVED, f"waived: {_ids(target.waived)}")] if target.waived else []
-        lines += [
-            (Status.UNKNOWN, f"{count(len(group.findings), 'rule')} not evaluated, {group.reason}: {_ids(group.findings)}")
-            for group in target.unknown
-        ]
-        lines += [(Status.NEUTRAL, f"limit of the source: {listed(limit.facts)} {limit.reason}") for limit in target.limits]
+        lines += [(Status.UNKNOWN, f"{_not_evaluated(group)}: {_ids(group.findings)}") for group in target.unknown]
         if target.passing:
             lines.append((Status.PASS, f"{count(len(target.passing), 'rule')} passing: {_ids(target.passing)}"))
         if target.not_applicable:
@@ -159,7 +155,7 @@ class _Writer:
             if len(row.fields) > 1:
                 yield from self.wrapped(f"{', '.join(row.fields)}: {row.words}", indent="  ", style={"dim": True})
             else:
-                yield from self._labelled(row.fields[0], safe(row.words, limit=_VALUE_LIMIT), column=27, indent="  ")
+                yield from self._labelled(row.fields[0], safe(row.words, limit=_VALUE_LIMIT), column=min(27, self._width // 3), indent="  ")
 
     def _coloured(self, status: Status) -> dict[str, object]:
         return {"fg": _COLOURS[status], "bold": True}
@@ -173,6 +169,11 @@ def _where(target: ShownTarget) -> str:
     said = [f"Command {version}" for label, version in collected.items() if label == "Command version"]
     said += [f"API v{assessment.observation.collection.api_version}"] if assessment.observation.collection.api_version else []
     return " · ".join([target.standing.target.url, *said, f"read {collected['Read'].partition(', in ')[0]}"])
+
+
+def _not_evaluated(group: Unknown) -> str:
+    limit = "a standing limit, " if group.is_standing else ""
+    return f"{count(len(group.findings), 'rule')} not evaluated ({limit}{group.reason})"
 
 
 def _ids(findings: Iterable[ShownFinding]) -> str:

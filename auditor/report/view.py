@@ -17,6 +17,7 @@ from auditor.core.model import (
     State,
     Verdict,
 )
+from auditor.core.words import actual_text, expected_text
 from auditor.report import profile, sentences, wording
 from auditor.report.shown import (
     Counts,
@@ -123,12 +124,20 @@ def _finding(target: str, anchor: str, finding: Finding, rules: dict[str, RuleTe
         status=_STATUS_OF[finding.outcome],
         finding=finding,
         leaves=tuple(_leaf(leaf) for leaf in finding.because),
-        applies=tuple(f"{leaf.fact} is {wording.observed(leaf)}" for leaf in finding.applies if leaf.fact != "profile.configured"),
+        applies=tuple(_applies(leaf) for leaf in finding.applies if leaf.fact != "profile.configured"),
     )
 
 
+def _applies(leaf: Leaf) -> str:
+    return f"your var {leaf.fact[1:]} is not set" if _is_unset_var(leaf) else f"{leaf.fact} is {actual_text(leaf)}"
+
+
+def _is_unset_var(leaf: Leaf) -> bool:
+    return leaf.fact.startswith("$") and leaf.level is not Level.TRUE and (leaf.state is State.UNSET or leaf.actual in ([], ()))
+
+
 def _leaf(leaf: Leaf) -> ShownLeaf:
-    return ShownLeaf(fact=leaf.fact, expected=wording.expected(leaf), observed=wording.observed(leaf), var=leaf.var)
+    return ShownLeaf(fact=leaf.fact, expected=expected_text(leaf), observed=actual_text(leaf), var=leaf.var)
 
 
 def _changes(standing: Standing) -> tuple[ShownChange, ...]:
@@ -163,23 +172,34 @@ def _trouble(standing: Standing, as_of: datetime | None) -> Trouble | None:
 
 
 def _unknown(findings: Iterable[ShownFinding], standing: Standing) -> tuple[Unknown, ...]:
-    groups: dict[str, list[ShownFinding]] = {}
+    groups: dict[tuple[bool, str], list[ShownFinding]] = {}
     for shown in findings:
         if shown.status is Status.UNKNOWN:
-            groups.setdefault(_why_unknown(shown.finding, standing), []).append(shown)
-    return tuple(Unknown(reason=reason, findings=tuple(sorted(members, key=_severest_first))) for reason, members in groups.items())
+            groups.setdefault((shown.finding.standing, _why_unknown(shown.finding, standing)), []).append(shown)
+    return tuple(
+        Unknown(reason=reason, is_standing=is_standing, findings=tuple(sorted(members, key=_severest_first)))
+        for (is_standing, reason), members in sorted(groups.items(), key=lambda item: item[0][0])
+    )
 
 
 def _why_unknown(finding: Finding, standing: Standing) -> str:
+    leaves = (*finding.applies, *finding.because)
     if finding.outcome is RuleOutcome.ERROR:
-        return f"an error of the auditor itself: {finding.detail or 'no detail'}"
+        return f"an error of the auditor itself ({finding.detail or 'no detail'})"
     if finding.standing:
-        return "a standing limit of the source"
+        return _joined(_reason(leaf) for leaf in leaves if leaf.state is State.NOT_OFFERED)
     outcome = standing.assessment.observation.outcome if standing.assessment else ReadOutcome.OBSERVED
     if not outcome.is_observed:
-        return f"the profile was not read: {wording.READ_WORDS[outcome]}"
-    open_leaves = [leaf for leaf in (*finding.applies, *finding.because) if leaf.level in (Level.UNSEEN, Level.ABSENT)]
-    return "; ".join(dict.fromkeys(f"{leaf.fact} {wording.observed(leaf)}" for leaf in open_leaves)) or "what it needs is not known"
+        return f"the profile was not read, {wording.READ_WORDS[outcome]}"
+    return _joined(f"{leaf.fact} {actual_text(leaf)}" for leaf in leaves if leaf.level in (Level.UNSEEN, Level.ABSENT))
+
+
+def _reason(leaf: Leaf) -> str:
+    return leaf.reason or "the source does not offer it"
+
+
+def _joined(reasons: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(reasons)) or "what it needs is not known"
 
 
 def _limits(findings: Iterable[ShownFinding]) -> tuple[StandingLimit, ...]:
@@ -188,7 +208,7 @@ def _limits(findings: Iterable[ShownFinding]) -> tuple[StandingLimit, ...]:
         if shown.finding.standing:
             for leaf in (*shown.finding.applies, *shown.finding.because):
                 if leaf.state is State.NOT_OFFERED:
-                    facts, rules = met.setdefault(wording.observed(leaf), ({}, {}))
+                    facts, rules = met.setdefault(_reason(leaf), ({}, {}))
                     facts[leaf.fact] = rules[shown.rule.id] = None
     return tuple(StandingLimit(reason=reason, facts=tuple(facts), rules=tuple(rules)) for reason, (facts, rules) in met.items())
 
@@ -197,7 +217,8 @@ def _limits(findings: Iterable[ShownFinding]) -> tuple[StandingLimit, ...]:
 
 
 def _counts(findings: Iterable[ShownFinding]) -> Counts:
-    outcomes = [shown.finding.outcome for shown in (shown_all := tuple(findings))]
+    found = [shown.finding for shown in findings]
+    outcomes = [finding.outcome for finding in found]
     return Counts(
         fail=outcomes.count(RuleOutcome.FAIL),
         waived=outcomes.count(RuleOutcome.WAIVED),
@@ -205,7 +226,7 @@ def _counts(findings: Iterable[ShownFinding]) -> Counts:
         error=outcomes.count(RuleOutcome.ERROR),
         not_applicable=outcomes.count(RuleOutcome.NOT_APPLICABLE),
         passed=outcomes.count(RuleOutcome.PASS),
-        standing_limits=sum(shown.finding.standing for shown in shown_all),
+        standing_limits=sum(finding.standing for finding in found),
     )
 
 
@@ -259,7 +280,7 @@ def _needed_vars(targets: Sequence[ShownTarget]) -> tuple[NeededVar, ...]:
     for target in targets:
         for shown in target.not_applicable:
             for leaf in shown.finding.applies:
-                if leaf.fact.startswith("$") and leaf.level is not Level.TRUE and (leaf.state is State.UNSET or leaf.actual in ([], ())):
+                if _is_unset_var(leaf):
                     rules, names = waiting.setdefault(leaf.fact.removeprefix("$"), (set(), set()))
                     rules.add(shown.rule.id)
                     names.add(target.name)

@@ -135,7 +135,10 @@ class Simulator:
     def answer_with(
         self, status: int, headers: Mapping[str, str] | None = None, body: Body = b"", *, times: int | None = None, where: Where = "smtp"
     ) -> None:
-        """Answer exactly this; `headers` None are those that Command sends with JSON. Queues up as `fail_with` does."""
+        """Answer exactly this; `headers` None are those that Command sends with JSON. Queues up as `fail_with` does.
+
+        Nothing is added but a Content-Length where `body` is bytes and `headers` has none.
+        """
         self._plan(where, times, lambda at, _: _Answer(status, tuple(headers.items()) if headers is not None else self._headers(at), body))
 
     def deny(self, *accounts: str) -> None:
@@ -169,7 +172,10 @@ class Simulator:
             account = self.accounts.who(environ.get("HTTP_AUTHORIZATION", ""), at=at)
             answer = self._answer(environ, sent, account, at)
             self._seen.append(_seen(environ, account, answer.status, at))
-        start_response(f"{answer.status} {responses.get(answer.status, 'Unknown')}", list(answer.headers))
+        headers = list(answer.headers)
+        if isinstance(answer.body, bytes) and answer.status != 204 and not any(name.casefold() == "content-length" for name, _ in headers):
+            headers.append(("Content-Length", str(len(answer.body))))
+        start_response(f"{answer.status} {responses.get(answer.status, 'Unknown')}", headers)
         return [answer.body] if isinstance(answer.body, bytes) else answer.body()
 
     def _answer(self, environ: WSGIEnvironment, sent: bytes, account: Account | None, at: datetime) -> "_Answer":
@@ -181,10 +187,10 @@ class Simulator:
         return self._failure(404, at, account)
 
     def _smtp_answer(self, environ: WSGIEnvironment, account: Account | None, at: datetime) -> "_Answer":
-        if account is None:
-            return self._failure(401, at, account)
         if (method := environ["REQUEST_METHOD"]) != "GET":
             return self._of_command(405, _error(f"The requested resource does not support http method '{method}'."), at, (("Allow", "GET"),))
+        if account is None:
+            return self._failure(401, at, account)
         if not environ.get("HTTP_X_KEYFACTOR_REQUESTED_WITH"):
             return self._of_command(400, _error("The header X-Keyfactor-Requested-With is required."), at)
         asked = environ.get("HTTP_X_KEYFACTOR_API_VERSION") or "1"

@@ -7,12 +7,11 @@ import ssl
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from socketserver import TCPServer, ThreadingMixIn
-from typing import IO, Any, cast
-from wsgiref.handlers import SimpleHandler
+from typing import Any, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from wsgiref.types import WSGIApplication
 
@@ -41,7 +40,7 @@ def serve(app: WSGIApplication, *, host: str = "127.0.0.1", port: int = 0, tls: 
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, name=f"simulator-{server.server_port}")
     thread.start()
     try:
-        yield f"{'https' if tls else 'http'}://{host}:{server.server_port}"
+        yield f"{server.scheme}://{host}:{server.server_port}"
     finally:
         server.shutdown()
         server.cut_connections()
@@ -90,8 +89,11 @@ class _Server(ThreadingMixIn, WSGIServer):
         TCPServer.server_bind(self)  # HTTPServer's own looks the host up in DNS, which can take seconds
         self.server_name, self.server_port = self.server_address[:2]  # type: ignore[assignment]
         self.setup_environ()
-        if self._tls:
-            self.base_environ["HTTPS"] = "on"
+
+    @property
+    def scheme(self) -> str:
+        """`http` or `https`."""
+        return "https" if self._tls else "http"
 
     def finish_request(self, request: Any, client_address: Any) -> None:
         if self._tls is None:
@@ -131,28 +133,25 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Request(WSGIRequestHandler):
+    """Sends the application's head as it is: no `Date` or `Server` of this machine, and no look at what it says (wsgiref's own refuses some)."""
+
     disable_nagle_algorithm = True
 
     def handle(self) -> None:
         self.raw_requestline = self.rfile.readline(MAX_REQUEST_LINE_BYTES)
-        if self.parse_request():
-            _Answer(cast("IO[bytes]", self.rfile), cast("IO[bytes]", self.wfile), sys.stderr, self.get_environ()).run(self._app())
+        if not self.parse_request():
+            return
+        server = cast("_Server", self.server)
+        asked = {"wsgi.version": (1, 0), "wsgi.url_scheme": server.scheme, "wsgi.input": self.rfile, "wsgi.errors": sys.stderr}
+        how = {"wsgi.multithread": True, "wsgi.multiprocess": False, "wsgi.run_once": False}
+        body = cast("WSGIApplication", server.get_app())({**self.get_environ(), **asked, **how}, self._begin)
+        for chunk in body:
+            self.wfile.write(chunk)
 
-    def _app(self) -> WSGIApplication:
-        return cast("WSGIApplication", cast("WSGIServer", self.server).get_app())
+    def _begin(self, status: str, headers: list[tuple[str, str]], _: Any = None, /) -> Callable[[bytes], object]:
+        head = [f"HTTP/1.0 {status}", *(f"{name}: {value}" for name, value in headers), "", ""]
+        self.wfile.write("\r\n".join(head).encode("latin-1"))
+        return self.wfile.write
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         """Say nothing: the application records what it is asked."""
-
-
-class _Answer(SimpleHandler):
-    """Sends the application's headers and no others: `Date` and `Server` are the simulated server's to tell."""
-
-    os_environ = {}  # noqa: RUF012  nothing of this process's environment reaches the application
-
-    def send_preamble(self) -> None:
-        self._write(f"HTTP/1.0 {self.status}\r\n".encode("latin-1"))
-
-    def log_exception(self, exc_info: Any) -> None:
-        if not isinstance(exc_info[1], OSError):
-            super().log_exception(exc_info)

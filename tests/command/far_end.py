@@ -146,7 +146,14 @@ class Authority:
         self.certificate.write_bytes(root.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
 
     def issue(
-        self, name: str = "leaf", *, host: str = "127.0.0.1", days: int = 30, self_signed: bool = False, passphrase: bytes | None = None
+        self,
+        name: str = "leaf",
+        *,
+        host: str = "127.0.0.1",
+        days: int = 30,
+        not_before_days: int = -60,
+        self_signed: bool = False,
+        passphrase: bytes | None = None,
     ) -> Issued:
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -154,7 +161,7 @@ class Authority:
             san: x509.GeneralName = x509.IPAddress(ipaddress.ip_address(host))
         except ValueError:
             san = x509.DNSName(host)
-        builder = self._build(subject, key, days=days, issuer=subject if self_signed else None)
+        builder = self._build(subject, key, days=days, not_before_days=not_before_days, issuer=subject if self_signed else None)
         leaf = builder.add_extension(x509.SubjectAlternativeName([san]), critical=False).sign(key if self_signed else self._key, hashes.SHA256())
         issued = Issued(self.folder / f"{name}.pem", self.folder / f"{name}.key")
         issued.certificate.write_bytes(leaf.public_bytes(serialization.Encoding.PEM))
@@ -162,7 +169,9 @@ class Authority:
         issued.key.write_bytes(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked))
         return issued
 
-    def _build(self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, days: int, issuer: x509.Name | None = None) -> x509.CertificateBuilder:
+    def _build(
+        self, subject: x509.Name, key: ec.EllipticCurvePrivateKey, *, days: int, not_before_days: int = -60, issuer: x509.Name | None = None
+    ) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         return (
             x509.CertificateBuilder()
@@ -170,7 +179,7 @@ class Authority:
             .issuer_name(issuer or self._name)
             .public_key(key.public_key())
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=60))
+            .not_valid_before(now + timedelta(days=not_before_days))
             .not_valid_after(now + timedelta(days=days))
         )
 

@@ -1,0 +1,218 @@
+"""Tells the story of a week: three simulated Command servers, audited day by day over real HTTPS in the story's own time.
+
+What is told is what the auditor found; nothing of it is written here in advance.
+"""
+
+import secrets
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+from auditor import config, publish
+from auditor.app import App, now
+from auditor.audit import text_of
+from auditor.core.model import Assessment, RuleOutcome, SecretRef, Verdict
+from auditor.errors import SecretError
+from auditor.simulator import ca
+from auditor.simulator.command import Simulator
+from auditor.simulator.profile import COMMAND_24_4, stored
+from auditor.simulator.server import ServerTls, serve
+
+_USER = r"NORDWERK\svc-auditor"
+_CLIENT = "smtp-auditor"
+
+_CONFIG = """\
+# The configuration of the demo. Its servers existed only while the demo ran; `auditor show` and `auditor report` work on what it recorded.
+targets:
+- name: prod-eu
+  url: {prod_eu}
+  owner: PKI Europe
+  labels: {{env: prod, region: eu}}
+  auth: {{type: oauth, token_url: "{prod_eu}/oauth2/token", client_id: {client}, client_secret: env:DEMO_CLIENT_SECRET, scopes: [command.read]}}
+- name: prod-us
+  url: {prod_us}
+  owner: PKI Americas
+  labels: {{env: prod, region: us}}
+- name: lab
+  url: {lab}
+  owner: PKI Engineering
+  labels: {{env: lab}}
+defaults:
+  auth: {{type: basic, username: '{user}', password: env:DEMO_PASSWORD}}
+  ca_file: demo-ca.pem
+  policy: site
+  attempts: 1
+  timeout: 10s
+  schedule: {{cron: "0 9 * * *"}}
+policies: [policies]
+report: {{folder: .}}
+"""
+
+_POLICY = """\
+policy: site
+title: The recommended rules, and relays of ours alone
+version: 1
+extends: [recommended]
+vars:
+  our_relays: {type: [host], default: [smtp.nordwerk-industrie.eu, smtp.office365.com], about: Hosts that may carry our certificate mail}
+rules:
+- id: SITE-001
+  title: Host is a relay of ours
+  severity: high
+  require: {Host: $our_relays}
+  rationale: Whoever runs the relay reads every notification, and gets the relay credentials with the first of them.
+  remediation: >-
+    System Settings > SMTP Configuration: put the approved host back. Find out who changed it, and change the relay password:
+    it must be taken as known.
+  references: [RFC 8314 section 3]
+  controls: {nist-800-53r5: [CM-3, CM-6]}
+  examples:
+  - passes: {Host: SMTP.Nordwerk-Industrie.eu.}
+  - fails: {Host: smtp.nordwerk-1ndustrie.eu}
+  - fails: {Host: null}
+"""
+
+
+@dataclass
+class _Clock:
+    """The story's time: it stands at the hour of the day that is told, and runs with ours from there."""
+
+    day: datetime
+    begun: datetime
+
+    def turn_to(self, day: datetime) -> None:
+        self.day, self.begun = day, now()
+
+    def __call__(self) -> datetime:
+        return self.day + (now() - self.begun)
+
+
+def tell(folder: Path) -> Iterator[str]:
+    """Play the week into `folder` and tell it line by line: `auditor.yaml`, `auditor.db` and `report.html` are there at the end.
+
+    The database of an earlier demo in `folder` is replaced. Every server is gone once the last line is told.
+
+    Raises:
+        StoreError: `folder` cannot be written.
+    """
+    monday = datetime.combine(now().date() - timedelta(days=now().weekday() + 7), time(9), tzinfo=UTC)
+    clock = _Clock(monday, now())
+    passwords = {"DEMO_PASSWORD": secrets.token_urlsafe(18), "DEMO_CLIENT_SECRET": secrets.token_urlsafe(18)}
+    servers = _servers(clock, passwords)
+    with ExitStack() as stack:
+        urls, root = _serve(stack, servers)
+        _write_files(folder, urls, root)
+        app = stack.enter_context(App(config.load(folder / config.FILE_NAME), clock=clock, secret=_from(passwords)))
+        yield "A week of three Keyfactor Command servers, simulated on this machine and audited over HTTPS:"
+        for number, (happens, event) in enumerate(_WEEK):
+            clock.turn_to(monday + timedelta(days=number))
+            happens(servers)
+            yield f"\n{clock().strftime('%a %d %b')}  {event}"
+            for target in app.config.targets:
+                yield f"  {_told(app.auditor.audit(target, at=clock()))}"
+        shown = publish.view_of(app.store, [text_of(target) for target in app.config.targets])
+        publish.write(publish.render(shown, "html"), folder / "report.html")
+        yield f"\n{shown.verdict}"
+    yield f"\nreport:   {folder / 'report.html'}\ndatabase: {folder / 'auditor.db'}"
+    yield (
+        f"\nTry next:\n  auditor --config {folder / 'auditor.yaml'} show prod-us\n  auditor --config {folder / 'auditor.yaml'} targets list"
+        "\n  auditor policy list recommended\n  auditor init"
+    )
+
+
+# --- the week -----------------------------------------------------------------------------------------------------
+
+Servers = dict[str, Simulator]
+
+
+def _nothing(servers: Servers) -> None:
+    pass
+
+
+def _tls_off(servers: Servers) -> None:
+    servers["prod_us"].smtp["UseSSL"] = False
+
+
+def _denied(servers: Servers) -> None:
+    servers["lab"].deny()
+
+
+def _redirected(servers: Servers) -> None:
+    servers["prod_us"].smtp["Host"] = "smtp.nordwerk-1ndustrie.eu"
+
+
+_WEEK: tuple[tuple[Callable[[Servers], None], str], ...] = (
+    (_nothing, "Three servers, each in its own way in order."),
+    (_tls_off, "On prod-us somebody turns TLS off."),
+    (_nothing, "Nothing changes."),
+    (_denied, "On lab the auditor's account loses its permission."),
+    (_redirected, "On prod-us the host is pointed elsewhere: one letter is now a digit."),
+    (_nothing, "Saturday."),
+    (_nothing, "Sunday."),
+)
+
+
+def _servers(clock: Callable[[], datetime], passwords: dict[str, str]) -> Servers:
+    sender = {"SenderAccount": "pki-alerts@nordwerk-industrie.eu", "SenderName": "Certificate Services"}
+    basic = {
+        **sender,
+        "Host": "smtp.nordwerk-industrie.eu",
+        "Port": 587,
+        "RelayAuthenticationType": 2,
+        "RelayUsername": stored(r"NORDWERK\svc-relay"),
+        "RelayPassword": stored(secrets.token_urlsafe(12)),
+        "UseSSL": True,
+        **dict.fromkeys(("ClientId", "ClientSecret", "TokenEndpoint", "Scope")),
+    }
+    servers = {
+        "prod_eu": Simulator(clock=clock),
+        "prod_us": Simulator(clock=clock),
+        "lab": Simulator(release=COMMAND_24_4, clock=clock),
+    }
+    for name in ("prod_us", "lab"):
+        with servers[name].editing() as profile:
+            profile.update(basic)
+        servers[name].accounts.add_user(_USER, passwords["DEMO_PASSWORD"])
+    servers["prod_eu"].accounts.add_client(_CLIENT, passwords["DEMO_CLIENT_SECRET"], scopes=["command.read"])
+    return servers
+
+
+def _serve(stack: ExitStack, servers: Servers) -> tuple[dict[str, str], bytes]:
+    """Put every server on a free port; their URLs, and the root that they are trusted by."""
+    authority = ca.PrivateCa.create(at=now())
+    issued = authority.issue(["127.0.0.1", "localhost"], valid_from=now() - timedelta(hours=1), valid_until=now() + timedelta(days=1))
+    tls = ServerTls(certificate_pem=issued.certificate_pem, key_pem=issued.key_pem)
+    return {name: stack.enter_context(serve(server, tls=tls)) for name, server in servers.items()}, authority.certificate_pem
+
+
+def _write_files(folder: Path, urls: dict[str, str], root: bytes) -> None:
+    for name in ("auditor.db", "auditor.db-wal", "auditor.db-shm"):
+        (folder / name).unlink(missing_ok=True)
+    publish.write(root, folder / "demo-ca.pem")
+    publish.write(_POLICY.encode(), folder / "policies" / "site.yaml")
+    publish.write(_CONFIG.format(**urls, user=_USER, client=_CLIENT).encode(), folder / config.FILE_NAME)
+
+
+def _from(passwords: dict[str, str]) -> Callable[[SecretRef], str]:
+    def secret(ref: SecretRef) -> str:
+        if ref.name not in passwords:
+            raise SecretError(f"{ref}: not part of the demo")
+        return passwords[ref.name]
+
+    return secret
+
+
+# --- in words -----------------------------------------------------------------------------------------------------
+
+_GLYPHS = {Verdict.COMPLIANT: "✓", Verdict.COMPLIANT_WITH_WAIVERS: "✓", Verdict.NON_COMPLIANT: "✗", Verdict.INDETERMINATE: "?"}
+
+
+def _told(found: Assessment) -> str:
+    line = f"{_GLYPHS[found.verdict]} {found.observation.target:8}"
+    if found.observation.snapshot is None:
+        return f"{line} not evaluated: {found.observation.message}"
+    failed = [finding.rule for finding in found.judgement.findings if finding.outcome is RuleOutcome.FAIL]
+    moved = "; ".join(f"{change.field} {change.before} → {change.after} ({change.direction.value})" for change in found.changes)
+    return f"{line} {'fails ' + ', '.join(failed) if failed else 'meets the policy'}{'; changed: ' + moved if moved else ''}"

@@ -1,0 +1,86 @@
+"""`auditor daemon`: on schedule, in its own process, until SIGTERM."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from auditor.app import App
+from auditor.config import load
+from auditor.core.model import Schedule
+from auditor.daemon import SlotTrigger, serve
+from tests.e2e.conftest import Site
+
+
+def wait_for(happened: Callable[[], bool], *, seconds: float = 20) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen in time"
+        time.sleep(0.05)
+
+
+def test_the_alarm_clock_rings_at_the_slots_of_the_calendar() -> None:
+    trigger, now = SlotTrigger(Schedule(every_s=900), offset_s=5), datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+    first = trigger.get_next_fire_time(None, now)
+    assert first == now + timedelta(seconds=5)
+    assert trigger.get_next_fire_time(first, first) == first + timedelta(minutes=15)
+    assert trigger.get_next_fire_time(first, now + timedelta(hours=2)) == now + timedelta(hours=2, seconds=5)
+
+
+def test_a_target_that_is_overdue_is_read_at_once_and_once(site: Site) -> None:
+    site.configure(schedule="{cron: '0 0 * * *'}")
+    stop = threading.Event()
+    with App(load(site.config)) as app:
+        running = threading.Thread(target=serve, args=(app,), kwargs={"stop": stop})
+        running.start()
+        try:
+            wait_for(lambda: app.store.latest("prod") is not None)
+        finally:
+            stop.set()
+            running.join()
+        first = app.store.latest("prod")
+        assert first is not None
+        assert first.observation.slot is not None, "it serves the newest slot that was owed"
+        again = threading.Thread(target=serve, args=(app,), kwargs={"stop": stop})
+        again.start()
+        again.join()
+        assert app.store.latest("prod") == first, "a served slot is not served twice"
+
+
+def test_a_failing_job_does_not_end_the_daemon(site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    from auditor import daemon
+    from auditor.audit import text_of
+
+    site.configure(schedule="{every: 15m}")
+    with App(load(site.config)) as app:
+        daemon._report(app, app.config.targets)
+        assert list(app.config.report_folder.glob("smtp-report-*.html"))
+        monkeypatch.setattr(type(app.auditor), "audit", lambda *_, **__: 1 / 0)
+        daemon._read(app, app.config.targets[0])
+        monkeypatch.setattr("auditor.publish.write_report", lambda *_: 1 / 0)
+        daemon._report(app, app.config.targets)
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["audit failed", "report failed"]
+    assert text_of
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGTERM is not delivered on Windows")
+def test_sigterm_ends_the_process_cleanly_with_everything_recorded(site: Site) -> None:
+    site.configure(schedule="{every: 1m}")
+    command = [sys.executable, "-m", "auditor", "--log-format", "json", "--config", str(site.config), "daemon"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        wait_for(lambda: len(site.simulator.requests) > 0)
+        process.send_signal(signal.SIGTERM)
+        assert process.stderr is not None
+        log = process.stderr.read()
+        assert process.wait() == 0, log
+    events = [json.loads(line)["event"] for line in log.splitlines() if line.startswith("{")]
+    assert [event for event in events if event in ("started", "audited", "stopped")] == ["started", "audited", "stopped"]
+    _code, out, _ = site.run("show", "prod", "--output", "json=-")
+    assert json.loads(out)["targets"][0]["observation"]["outcome"] == "observed"

@@ -1,0 +1,30 @@
+"""`auditor demo`: the story, and what is left of it."""
+
+import json
+import threading
+from pathlib import Path
+
+import pytest
+
+from auditor import cli
+
+
+def test_the_demo_finds_what_the_story_hides(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    threads = set(threading.enumerate())
+    assert cli.run(["demo"]) == 0
+    out = capsys.readouterr().out
+    assert set(threading.enumerate()) == threads, "nothing is left running"
+    assert str(Path("demo/report.html")) in out
+    assert cli.run(["--config", "demo/auditor.yaml", "show", "prod-us", "--output", "json=-"]) == 0
+    (target,) = json.loads(capsys.readouterr().out)["targets"]
+    failed = {finding["rule"] for finding in target["findings"] if finding["outcome"] == "fail"}
+    assert {"SMTP-001", "CFG-001", "SITE-001"} <= failed
+    for name, outcome, verdict in (("prod-eu", "observed", "compliant"), ("lab", "forbidden", "indeterminate")):
+        assert cli.run(["--config", "demo/auditor.yaml", "show", name, "--output", "json=-"]) == 0
+        (target,) = json.loads(capsys.readouterr().out)["targets"]
+        assert (target["observation"]["outcome"], target["verdict"]) == (outcome, verdict)
+    report = Path("demo/report.html").read_text(encoding="utf-8")
+    for words in ("prod-eu", "prod-us", "lab", "SITE-001", "smtp.nordwerk-1ndustrie.eu", "/system_settings/read/", "UseSSL"):
+        assert words in report
+    assert cli.run(["demo"]) == 0, "a second demo replaces the first"
