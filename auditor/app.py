@@ -26,7 +26,7 @@ from auditor.core.model import (
     Target,
     TargetText,
 )
-from auditor.errors import AuditorError, ConfigError, PolicyError, SecretError, StoreError, UsageError, did_you_mean
+from auditor.errors import ConfigError, PolicyError, SecretError, StoreError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import httpx
@@ -188,24 +188,30 @@ def load_judge(settings: config.Config | None) -> Judge:
     """The shipped policies and those of the configuration, ready to judge every configured target.
 
     Raises:
-        PolicyError: One of them is wrong, or a target names one that does not exist.
+        PolicyError: One of them is wrong, or the configuration names a policy or a var that does not exist.
     """
     book = policy_book(settings)
-    judge = Judge(book=book, tables=datatables.load(), vars=settings.vars if settings else {}, target_vars=settings.target_vars if settings else {})
-    if settings is not None:
-        for target in settings.targets:
-            place = settings.origin(target.name, "policy")
-            if target.policy not in book.names():
-                hint = did_you_mean(target.policy, book.names(), else_say=f"there are: {', '.join(sorted(book.names()))}")
-                raise PolicyError(f"{place}: target {target.name}: no policy is called {target.policy!r}", hint=hint)
-            try:
-                judge.policy_for(target)
-            except AuditorError as failure:
-                raise PolicyError(f"{settings.file.name}: target {target.name}: {failure}", hint=failure.hint) from None
+    if settings is None:
+        return Judge(book=book)
+    judge = Judge(book=book, vars=settings.vars, target_vars=settings.target_vars)
+    for number, target in enumerate(settings.targets):
+        if target.policy not in book.names():
+            hint = did_you_mean(target.policy, book.names(), else_say=f"there are: {', '.join(sorted(book.names()))}")
+            raise PolicyError(f"{settings.where(target.name, 'policy')}: target {target.name}: no policy is called {target.policy!r}", hint=hint)
+        for place, values, layer in (
+            (("vars",), settings.vars, "installation"),
+            (("targets", number, "vars"), settings.target_vars[target.name], "own"),
+        ):
+            for name, value in values.items():  # one by one, so that a message can name the line
+                try:
+                    book.effective(target.policy, target=target.name, labels=dict(target.labels), **{layer: {name: value}})
+                except PolicyError as wrong:
+                    raise PolicyError(f"{settings.source.where(*place, name)}: {wrong}", hint=wrong.hint) from None
+        judge.policy_for(target)
     return judge
 
 
-def policy_book(settings: config.Config | None) -> "policyfile.PolicyBook":
+def policy_book(settings: config.Config | None) -> policyfile.PolicyBook:
     """All policies: the shipped ones and those in the configured folders.
 
     Raises:
@@ -216,6 +222,7 @@ def policy_book(settings: config.Config | None) -> "policyfile.PolicyBook":
         [shipped, *(settings.policy_folders if settings else ())],
         target_names=[target.name for target in settings.targets] if settings else None,
         controls=policyfile.load_controls(shipped / "data" / "controls.yaml"),
+        tables=datatables.load(shipped / "data"),
     )
 
 

@@ -28,10 +28,13 @@ class Judge:
     """The policies in force: which one judges a target, and what it says of an observation."""
 
     book: "PolicyBook"
-    tables: Tables
     vars: Mapping[str, Any] = field(default_factory=dict)
     target_vars: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     _compiled: dict[str, CompiledPolicy] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def tables(self) -> Tables:
+        return self.book.tables
 
     def policy_for(self, target: Target) -> CompiledPolicy:
         """The policy of `target` with the vars in force for it, compiled once.
@@ -118,7 +121,11 @@ class Auditor:
             StoreError: One cannot be recorded; those not begun yet are left out.
         """
         with ThreadPoolExecutor(max_workers=min(workers, len(targets)), thread_name_prefix="audit") as pool:
-            running = [pool.submit(lambda target=target: self.audit(target, at=clock(), force=force)) for target in targets]
+
+            def run(target: Target) -> Assessment:
+                return self.audit(target, at=clock(), force=force)
+
+            running = [pool.submit(run, target) for target in targets]
             try:
                 for done in as_completed(running):
                     yield done.result()

@@ -48,6 +48,10 @@ class Config:
     def database_url(self) -> str:
         return f"sqlite:///{self.database.as_posix()}"
 
+    def where(self, target: str, key: str) -> str:
+        """`FILE:LINE` of the value of `key` for `target`, or of the target where it has none."""
+        return self.source.where(*self.places[target].get(key, self.places[target]["name"]))
+
     def origin(self, target: str, key: str) -> str:
         """Where the value of `key` for `target` was set: `auditor.yaml:12`, or `default`."""
         place = self.places[target].get(key)

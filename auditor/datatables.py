@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from auditor import resources, yamlfile
+from auditor.core.addresses import parse_ip
 from auditor.core.canonical import digest
 from auditor.core.catalogue import AUTHENTICATION_TYPES
 from auditor.core.derived import Provider, Tables
-from auditor.core.formats import normal_host, parse_ip
+from auditor.core.formats import normal_host
 from auditor.errors import DocumentError
 
 _REMEMBERED_NAMES = 16384

@@ -1,7 +1,8 @@
-"""What holds for every test: Hypothesis has no deadline, and where AUDITOR_MUST_NOT_SKIP is set a skipped test is a failed one."""
+"""What holds for every test: no deadline for Hypothesis, a process left as it was found, and no skip where AUDITOR_MUST_NOT_SKIP is set."""
 
+import logging
 import os
-from collections.abc import Generator
+from collections.abc import Generator, Iterator
 
 import pytest
 from hypothesis import settings
@@ -12,6 +13,25 @@ settings.load_profile("suite")
 
 _MUST_NOT_SKIP = bool(os.environ.get("AUDITOR_MUST_NOT_SKIP"))
 """Set by `.ci/run`, which installed all that a test may need: a skip there would be a check that nobody notices has stopped."""
+
+
+@pytest.fixture(autouse=True)
+def _process_as_it_was() -> Iterator[None]:
+    """The command line owns its process, and sets umask and logging for all of it; a test that calls it in process gives both back."""
+    root = logging.getLogger()
+    umask, handlers, levels = os.umask(0o022), root.handlers[:], _log_levels()
+    os.umask(umask)
+    yield
+    os.umask(umask)
+    root.handlers[:] = handlers
+    for logger, level in _log_levels().items():
+        if level != (before := levels.get(logger, logging.NOTSET)):
+            logger.setLevel(before)
+
+
+def _log_levels() -> dict[logging.Logger, int]:
+    loggers = [logger for logger in logging.root.manager.loggerDict.values() if isinstance(logger, logging.Logger)]
+    return {logger: logger.level for logger in [logging.root, *loggers]}
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,7 +2,7 @@
 
 import logging
 import sys
-import time
+from datetime import UTC, datetime
 
 from auditor.report.safetext import safe
 
@@ -21,12 +21,15 @@ def configure(*, level: int, as_json: bool) -> None:
         logging.getLogger(name).setLevel(logging.WARNING)
 
 
-class _TextFormatter(logging.Formatter):
-    converter = time.gmtime  # noqa: TID251 - a converter of given times, no clock
+def _stamp(record: logging.LogRecord) -> str:
+    """When the record was made, in UTC."""
+    return datetime.fromtimestamp(record.created, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
+
+class _TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         extras = " ".join(f"{key}={safe(str(value))}" for key, value in vars(record).items() if key not in _STANDARD)
-        line = f"{self.formatTime(record, '%Y-%m-%dT%H:%M:%SZ')} {record.levelname.lower():7} {record.name}: {safe(record.getMessage())}"
+        line = f"{_stamp(record)} {record.levelname.lower():7} {record.name}: {safe(record.getMessage())}"
         if record.exc_info:
             extras += f" exception={record.exc_info[0].__name__ if record.exc_info[0] else ''}"
         return f"{line} {extras}".rstrip()
@@ -36,7 +39,8 @@ def _json_formatter() -> logging.Formatter:
     from pythonjsonlogger.json import JsonFormatter
 
     class _JsonFormatter(JsonFormatter):
-        converter = time.gmtime  # noqa: TID251 - a converter of given times, no clock
+        def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: ARG002, N802 - logging's own signature
+            return _stamp(record)
 
         def formatException(self, ei: object) -> str:  # noqa: N802 - logging's own name
             return ei[0].__name__ if isinstance(ei, tuple) and ei[0] else ""
@@ -44,5 +48,4 @@ def _json_formatter() -> logging.Formatter:
     return _JsonFormatter(
         "%(asctime)s %(levelname)s %(name)s %(message)s",
         rename_fields={"asctime": "at", "levelname": "level", "name": "logger", "message": "event"},
-        datefmt="%Y-%m-%dT%H:%M:%SZ",
     )

@@ -4,6 +4,7 @@ Tokens live here, in memory, until shortly before they expire; nothing of them i
 """
 
 import base64
+import ipaddress
 import re
 import threading
 from collections.abc import Mapping
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType
 from typing import Any
-from urllib.parse import quote_plus, urlencode
+from urllib.parse import quote_plus, urlencode, urlsplit
 
 from auditor.command import strictjson, words
 from auditor.command.connection import Answer
@@ -56,6 +57,25 @@ def _is_token(text: str) -> bool:
     return len(text) <= MAX_TOKEN_CHARACTERS and re.fullmatch("[!-~]+", text) is not None
 
 
+def refuse_cleartext(url: str, who: str, *, insecure_http: bool) -> None:
+    """No credential goes to a URL that is not https; http to this machine itself only where the configuration says so.
+
+    Raises:
+        Trouble: It would.
+    """
+    parts = urlsplit(url)
+    if parts.scheme == "https" or (parts.scheme == "http" and insecure_http and _is_loopback(parts.hostname or "")):
+        return
+    raise Trouble(ReadOutcome.TLS_FAILED, f"{who} is not asked: its URL is not https, and our credential would travel in clear", hint="use https")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
 # --- client credentials -------------------------------------------------------------------------------------------
 
 
@@ -75,11 +95,10 @@ def token_request(credentials: ClientCredentials, secret: str) -> tuple[dict[str
     if credentials.audience is not None:
         form["audience"] = credentials.audience
     headers = {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"}
-    match credentials.method:
-        case TokenAuthMethod.BASIC:  # each part form-encoded first (RFC 6749 section 2.3.1)
-            headers["Authorization"] = "Basic " + _base64(f"{quote_plus(credentials.client_id)}:{quote_plus(secret)}")
-        case TokenAuthMethod.POST:
-            form |= {"client_id": credentials.client_id, "client_secret": secret}
+    if credentials.method is TokenAuthMethod.POST:
+        form |= {"client_id": credentials.client_id, "client_secret": secret}
+    else:  # each part form-encoded first (RFC 6749 section 2.3.1)
+        headers["Authorization"] = "Basic " + _base64(f"{quote_plus(credentials.client_id)}:{quote_plus(secret)}")
     return headers, urlencode(form).encode("ascii")
 
 

@@ -4,24 +4,21 @@ What goes wrong with the server is the observation's outcome, never an exception
 """
 
 import hashlib
-import ipaddress
 import logging
 import random
-import re
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict, replace
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, TypeVar, assert_never
 from urllib.parse import urlsplit
 
 import httpx
 
-from auditor.command import auth, wire, words
+from auditor.command import auth, headers, wire, words
 from auditor.command.connection import Answer, Connection, TlsContexts
 from auditor.command.words import Trouble
 from auditor.core.canonical import digest
@@ -161,7 +158,7 @@ class _Visit:
                 self.passphrase = self.reader.secret(certificate.passphrase)
         except SecretError as error:
             raise Trouble(ReadOutcome.CREDENTIAL_MISSING, str(error), hint=error.hint) from None
-        _refuse_cleartext(target, target.url, self.who)
+        auth.refuse_cleartext(target.url, self.who, insecure_http=target.insecure_http)
         mark = self.reader.fingerprint("credential", self.secret_value)
         asked_with = {
             "url": self.url,
@@ -180,14 +177,14 @@ class _Visit:
         """
         version, other = (1, 2) if memory.api_version == 1 else (2, 1)
         answer = self.ask(version)
-        if _is_unsupported(answer, version):
+        if headers.is_unsupported(answer, version):
             version, answer = other, self.ask(other)
-            if _is_unsupported(answer, version):
+            if headers.is_unsupported(answer, version):
                 listed = f" (it lists {self.seen['supported_versions']})" if self.seen.get("supported_versions") else ""
                 raise Trouble(ReadOutcome.UNSUPPORTED_VERSION, f"{self.who} offers neither version 2 nor 1 of its SMTP profile{listed}")
         elif version == 1 and answer.status == 200 and self.seen.get("product_version") != memory.product_version:
             newer = self.ask(2)
-            if not _is_unsupported(newer, 2):
+            if not headers.is_unsupported(newer, 2):
                 version, answer = 2, newer
         return version, self.judge(answer, version)
 
@@ -195,10 +192,9 @@ class _Visit:
         """What `answer` says of the profile.
 
         Raises:
-            Trouble: Nothing.
+            Trouble: It says nothing of a profile.
         """
         self.seen |= self._told[version]
-        speaks_command = any(name == "api-supported-versions" or name.startswith("x-keyfactor-") for name in answer.headers)
         match answer.status:
             case 200:
                 found = wire.parse(answer.body, api_version=version, fingerprint=self.reader.fingerprint)
@@ -207,7 +203,7 @@ class _Visit:
                 return found
             case 204:
                 return wire.not_configured(version)
-            case 404 if speaks_command:
+            case 404 if headers.are_commands(answer):
                 return wire.not_configured(version)
             case 404:
                 raise Trouble(ReadOutcome.NOT_FOUND, f"{self.who} answered 404, and nothing in the answer is Command's")
@@ -235,7 +231,7 @@ class _Visit:
         return answer
 
     def _send(self, version: int, authorization: str) -> Answer:
-        headers = {
+        sent = {
             "Accept": "application/json",
             "Authorization": authorization,
             "User-Agent": self._user_agent,
@@ -246,13 +242,13 @@ class _Visit:
         self.seen["attempts"] += 1
         self.seen["api_version"] = version
         try:
-            answer = connection.exchange("GET", self.url, headers=headers, timeout_s=self._time_left_s(), max_body_bytes=self.target.max_body_bytes)
+            answer = connection.exchange("GET", self.url, headers=sent, timeout_s=self._time_left_s(), max_body_bytes=self.target.max_body_bytes)
         finally:
             peer = connection.peer
             self.seen |= {"remote_address": peer.address, "tls_leaf_sha256": peer.tls_leaf_sha256, "tls_version": peer.tls_version}
             if peer.tls_version is not None:
                 self.seen["tls_verified"] = not self.target.insecure_skip_verify
-        self._told[version] = {"api_version": version, **_told(answer, self.reader.clock())}
+        self._told[version] = {"api_version": version, **headers.told(answer, self.reader.clock())}
         self.seen |= self._told[version]
         return answer
 
@@ -271,12 +267,12 @@ class _Visit:
 
     def _buy_token(self, credentials: ClientCredentials) -> str:
         who = f"the token endpoint {_host_of(credentials.token_url)}"
-        _refuse_cleartext(self.target, credentials.token_url, who)
-        headers, form = auth.token_request(credentials, self.secret_value)
+        auth.refuse_cleartext(credentials.token_url, who, insecure_http=self.target.insecure_http)
+        sent, form = auth.token_request(credentials, self.secret_value)
         answer = self._connection(who, verified=True).exchange(
             "POST",
             credentials.token_url,
-            headers={"User-Agent": self._user_agent, **headers},
+            headers={"User-Agent": self._user_agent, **sent},
             content=form,
             timeout_s=self._time_left_s(),
             max_body_bytes=self.target.max_body_bytes,
@@ -307,17 +303,17 @@ class _Visit:
         return self._connections[who]
 
     def _patiently(self, once: Callable[[], _T]) -> _T:
-        for attempt in range(1, self.target.attempts + 1):
+        for attempt in count(1):
             try:
                 return once()
             except Trouble as trouble:
                 wait_s = FIRST_RETRY_S * 2 ** (attempt - 1) * (0.5 + self.reader.jitter())
                 if trouble.wait_s is not None:
                     wait_s = min(max(trouble.wait_s, 0.0), MAX_RETRY_AFTER_S) + self.reader.jitter()
-                if not trouble.passes or attempt == self.target.attempts or time.monotonic() + wait_s >= self._ends_at:
+                if not trouble.passes or attempt >= self.target.attempts or time.monotonic() + wait_s >= self._ends_at:
                     raise
             self.reader.sleep(wait_s)
-        raise AssertionError("a target has at least one attempt")
+        raise AssertionError("count() has no end")  # pragma: no cover
 
     def _time_left_s(self) -> float:
         return min(self.target.timeout_s, max(self._ends_at - time.monotonic(), 0.0))
@@ -350,20 +346,6 @@ def _account(target: Target) -> tuple[str, str, SecretRef]:
             assert_never(other)
 
 
-def _refuse_cleartext(target: Target, url: str, who: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme == "https" or (parts.scheme == "http" and target.insecure_http and _is_loopback(parts.hostname or "")):
-        return
-    raise Trouble(ReadOutcome.TLS_FAILED, f"{who} is not asked: its URL is not https, and our credential would travel in clear", hint="use https")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _host_of(url: str) -> str:
     """Host and port of a URL, to name it by; never its user information."""
     return urlsplit(url).netloc.rpartition("@")[2]
@@ -374,37 +356,3 @@ def _file_digest(path: str) -> str | None:
         return hashlib.sha256(Path(path).read_bytes()).hexdigest()
     except OSError:
         return None
-
-
-# --- what an answer's headers tell --------------------------------------------------------------------------------
-
-_HEADERS: Mapping[str, tuple[str, str]] = MappingProxyType(
-    {
-        "product_version": ("X-Keyfactor-Product-Version", r"[0-9A-Za-z.+-]{1,100}"),
-        "supported_versions": ("Api-Supported-Versions", r"[0-9A-Za-z., -]{1,100}"),
-        "correlation_id": ("X-Keyfactor-Correlation-Id", r"[0-9A-Za-z-]{1,64}"),
-    }
-)
-"""Fields of the Collection, the headers they come from, and the only form in which a value is kept."""
-
-
-def _told(answer: Answer, now: datetime) -> dict[str, Any]:
-    """What the Collection keeps of an answer."""
-    told: dict[str, Any] = {"status": answer.status, "body_bytes": len(answer.body)}
-    for name, (header, form) in _HEADERS.items():
-        value = answer.headers.get(header, "")
-        told[name] = value if re.fullmatch(form, value) else None
-    try:
-        date = parsedate_to_datetime(answer.headers.get("Date", "")[:64])
-        server_date = date.replace(tzinfo=UTC) if date.tzinfo is None else date.astimezone(UTC)
-    except (ValueError, OverflowError):
-        return told | {"server_date": None, "clock_offset_ms": None}
-    return told | {"server_date": server_date, "clock_offset_ms": (server_date - now) // timedelta(milliseconds=1)}
-
-
-def _is_unsupported(answer: Answer, version: int) -> bool:
-    """Whether Command says that it does not offer this API version."""
-    if answer.status not in (400, 404, 405, 406):
-        return False
-    listed = {part.strip().partition(".")[0] for part in answer.headers.get("Api-Supported-Versions", "")[:100].split(",")} - {""}
-    return words.names_version(answer.body) or (bool(listed) and str(version) not in listed)

@@ -81,7 +81,8 @@ class Connection:
         if response.status_code == 200 and is_encoded:
             raise Trouble(ReadOutcome.MALFORMED, f"{self.who} sent its answer encoded, though we ask for none", hint="does a proxy compress it?")
         try:
-            body = b"" if is_encoded else _bounded(response.iter_raw(), max_body_bytes)
+            assert isinstance(response.stream, httpx.SyncByteStream)
+            body = b"" if is_encoded else _bounded(response.stream, max_body_bytes)
         except (httpx.HTTPError, *_HTTPCORE_ERRORS):
             if response.status_code == 200:
                 raise

@@ -121,8 +121,11 @@ _READ_WITH: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """Facts that are taken of a field while its value is at hand."""
 
 _TYPES: Mapping[str, JsonType] = MappingProxyType(
-    dict.fromkeys(PROFILE_FIELDS, JsonType.TEXT) | {"Id": JsonType.INTEGER, "Port": JsonType.INTEGER, "UseSSL": JsonType.BOOLEAN}
+    dict.fromkeys(PROFILE_FIELDS, JsonType.TEXT)
+    | dict.fromkeys(("Id", "Port", "RelayAuthenticationType"), JsonType.INTEGER)
+    | {"UseSSL": JsonType.BOOLEAN, "RequestHeaders": JsonType.LIST}
 )
+"""What is documented for each field that is no secret."""
 
 _AUTHENTICATION_TYPES: Mapping[str, int] = MappingProxyType(
     {"anonymous": 0, "basic": 2, "explicitcredentials": 2, "oauth": 3, "oauthclientcredentials": 3, "oauth2clientcredentials": 3}

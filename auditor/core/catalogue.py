@@ -92,7 +92,9 @@ AUTHENTICATION_TYPES = (("Anonymous", 0), ("Basic", 2), ("OAuth", 3))
 
 SECRET_STATES = ("stored", "pam", "exposed")
 
-BOOLEAN, INTEGER, TEXT, HOST, EMAIL, URL, DATE = (Type(k) for k in (Kind.BOOLEAN, Kind.INTEGER, Kind.TEXT, Kind.HOST, Kind.EMAIL, Kind.URL, Kind.DATE))
+BOOLEAN, INTEGER, TEXT, HOST, EMAIL, URL, DATE = (
+    Type(k) for k in (Kind.BOOLEAN, Kind.INTEGER, Kind.TEXT, Kind.HOST, Kind.EMAIL, Kind.URL, Kind.DATE)
+)
 SECRET = Type(Kind.SECRET, members=SECRET_STATES)
 TEXTS, FIELDS, FACT_NAMES = (Type(kind, many=True) for kind in (Kind.TEXT, Kind.FIELD, Kind.FACT))
 
@@ -194,7 +196,8 @@ _HISTORY: tuple[tuple[str, Type, str, Any], ...] = (
     (
         "drift.downgrades",
         _words(
-            "tls_off weaker_authentication port_465_to_587 port_587_to_25 port_465_to_25 https_dropped secret_left_pam starttls_lost lower_tls_version"
+            "tls_off weaker_authentication port_465_to_587 port_587_to_25 port_465_to_25 https_dropped secret_left_pam starttls_lost"
+            " lower_tls_version"
         ),
         "What became weaker since the previous read, unless approved",
         ["tls_off"],
@@ -318,7 +321,12 @@ _PROBE: tuple[tuple[str, Type, str, Any], ...] = (
     ("token_endpoint.metadata.names_endpoint", BOOLEAN, "Whether it names the configured TokenEndpoint", True),
     ("token_endpoint.metadata.grant_supported", BOOLEAN, "Whether it lists client_credentials", True),
     ("token_endpoint.metadata.secret_supported", BOOLEAN, "Whether it lists a client secret as authentication", True),
-    ("token_endpoint.jwks.faults", _words("not_https other_organisation no_key private_member weak_key symmetric"), "What is wrong with its keys", []),
+    (
+        "token_endpoint.jwks.faults",
+        _words("not_https other_organisation no_key private_member weak_key symmetric"),
+        "What is wrong with its keys",
+        [],
+    ),
     ("token_endpoint.rejects_strangers", BOOLEAN, "Whether a request without a client is refused (active check)", True),
 )
 

@@ -9,11 +9,10 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
-from ipaddress import IPv6Address, ip_network
-from typing import Any
 
+from auditor.core.addresses import ip_scope, parse_ip
 from auditor.core.characters import has_bidi, has_control, has_line_break, has_space, has_zero_width
-from auditor.core.formats import IpAddress, normal_email, normal_host, parse_ip, parse_url
+from auditor.core.formats import normal_email, normal_host, parse_url
 from auditor.core.lookalike import decoded_labels, mixes_scripts
 from auditor.core.model import Fact, FactValue, State
 
@@ -100,33 +99,6 @@ _LOWEST_FIRST = (State.ILL_TYPED, State.MISSING, State.UNSET, State.INCONCLUSIVE
 def _org_domain(tables: Tables, host: str) -> str | None:
     name = normal_host(host, tables.to_ascii) if parse_ip(host) is None else None
     return tables.org_domain(name) if name else None
-
-
-def _ip_scope(_: Tables, host: str) -> str:
-    address = parse_ip(host)
-    if address is None:
-        return "none"
-    address = (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
-    return next((scope for scope, networks in _SCOPES.items() if any(_is_within(address, network) for network in networks)), "public")
-
-
-def _is_within(address: IpAddress, network: Any) -> bool:
-    return bool(address.version == network.version and address in network)
-
-
-# IANA's special-purpose address registries (RFC 6890 and its updates), as of 2025: what is not reachable over the internet. Python's own
-# `is_private` means something else from one release to the next. An unspecified address is connected to as loopback.
-_SCOPES = {
-    "loopback": tuple(map(ip_network, ("127.0.0.0/8", "0.0.0.0/32", "::1/128", "::/128"))),
-    "link_local": tuple(map(ip_network, ("169.254.0.0/16", "fe80::/10"))),
-    "private": tuple(
-        map(
-            ip_network,
-            ("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.168.0.0/16", "198.18.0.0/15")
-            + ("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/3", "100::/64", "2001:db8::/32", "3fff::/20", "fc00::/7", "fec0::/10", "ff00::/8"),
-        )
-    ),
-}
 
 
 def _host_faults(_: Tables, host: str) -> tuple[str, ...]:
@@ -325,7 +297,7 @@ class Derivation:
 
 DERIVED: dict[str, Derivation] = {
     "Host.org_domain": Derivation(("Host",), _org_domain),
-    "Host.ip_scope": Derivation(("Host",), _ip_scope),
+    "Host.ip_scope": Derivation(("Host",), lambda _, host: ip_scope(host)),
     "Host.faults": Derivation(("Host",), _host_faults),
     "Host.mixed_scripts": Derivation(("Host",), _mixed_scripts),
     "Host.idna_stable": Derivation(("Host",), _idna_stable),

@@ -11,8 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from itertools import pairwise
 
+from auditor.core.addresses import parse_ip
 from auditor.core.characters import has_bidi, has_control, has_line_break, has_space, has_zero_width
-from auditor.core.formats import FORMATS, parse_ip
+from auditor.core.formats import FORMATS
 from auditor.core.model import Fact, JsonType, State
 
 VERSION = 1

@@ -15,8 +15,9 @@ from auditor.core.model import Finding, Leaf, Level, RuleOutcome, Severity, Stat
 from auditor.core.operators import Lookups
 from auditor.core.policy import All, Condition, Criterion, EffectivePolicy, Rule
 
-MAX_REMEMBERED = 4096
+MAX_REMEMBERED = 1024
 """Findings that a rule keeps, of one day."""
+
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:

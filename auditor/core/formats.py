@@ -6,13 +6,11 @@ Every function takes any text, raises nothing, and takes time in proportion to i
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
+from auditor.core.addresses import parse_ip
 from auditor.core.lookalike import look_alike
 
-__all__ = ["FORMATS", "IpAddress", "Url", "look_alike", "normal_email", "normal_host", "normal_url", "parse_ip", "parse_url"]
-
-IpAddress = IPv4Address | IPv6Address
+__all__ = ["FORMATS", "Url", "look_alike", "normal_email", "normal_host", "normal_url", "parse_url"]
 
 MAX_HOST_CHARACTERS = 253
 """RFC 1035 section 2.3.4: 255 octets on the wire, which are 253 as text."""
@@ -54,25 +52,6 @@ class Url:
     path: str
     query: str | None
     fragment: str | None
-
-
-def parse_ip(text: str) -> IpAddress | None:
-    """The address that a resolver makes of `text` without asking anybody, None where it would ask.
-
-    Taken are dotted IPv4, its short forms (`127.1`), decimal, octal and hexadecimal numbers (as `inet_aton` reads them), IPv6 with or without zone,
-    in brackets or not, and the `IPv6:` of a mail address literal. Full-width digits and dots are read as the plain ones: IDNA maps them.
-    """
-    text = text[:_MAX_IP_CHARACTERS].translate(_FULL_WIDTH) if len(text) <= _MAX_IP_CHARACTERS else ""
-    if text.startswith("[") and text.endswith("]"):
-        text = text[1:-1]
-    if text[:5].lower() == "ipv6:":
-        text = text[5:]
-    if ":" in text:
-        try:
-            return IPv6Address(text)
-        except AddressValueError:
-            return None
-    return _parse_ipv4(text.removesuffix("."))
 
 
 def parse_url(text: str) -> Url | None:
@@ -128,26 +107,6 @@ def normal_url(text: str) -> str | None:
 
 
 _MAX_PORT, _MAX_PORT_DIGITS = 65535, 9
-_MAX_IP_CHARACTERS = 128  # an IPv6 address has 45 at most; the rest is room for a zone, and for leading zeros
-_FULL_WIDTH = {0xFF01 + n: 0x21 + n for n in range(94)} | {0x3002: ".", 0xFF61: "."}
-_IPV4_PART = re.compile(r"0[xX](?P<hex>[0-9A-Fa-f]+)|0(?P<octal>[0-7]+)|(?P<decimal>0|[1-9][0-9]*)")
-
-
-def _parse_ipv4(text: str) -> IPv4Address | None:
-    """IPv4 as `inet_aton` has it: one to four numbers, the last of which fills all octets that are left."""
-    parts = text.split(".")
-    if len(parts) > 4:
-        return None
-    value = 0
-    for place, part in enumerate(parts, start=1):
-        if not (found := _IPV4_PART.fullmatch(part)):
-            return None
-        number = int(part, 0) if found["octal"] is None else int(part, 8)
-        width = 8 if place < len(parts) else 8 * (5 - len(parts))
-        if number >= 1 << width:
-            return None
-        value = value << width | number
-    return IPv4Address(value)
 
 
 def _is_hostname(text: str) -> bool:

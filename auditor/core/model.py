@@ -677,12 +677,26 @@ class TargetText:
     insecure_http: bool = False
 
 
+MAX_MOVED = 20
+"""So many changes of one target stand in a Standing; the store keeps them all."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moved:
+    """A recorded change: after `not_before`, the last read that showed the old state, and by `not_after`, the first that showed the new one."""
+
+    not_before: datetime | None
+    not_after: datetime
+    changes: tuple[FieldChange, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """Where one target stands at the time of a report.
 
     `assessment` is the newest one, None for a target that was never read. `last_seen` and `last_snapshot` are the newest observed state: those of
-    `assessment` itself unless that one was trouble. `policy` is the policy that judged, None where nothing was judged.
+    `assessment` itself unless that one was trouble. `policy` is the policy that judged, None where nothing was judged. `moved` are the recorded
+    changes, the newest first, at most `MAX_MOVED`.
     """
 
     target: TargetText
@@ -690,3 +704,4 @@ class Standing:
     policy: PolicyText | None = None
     last_seen: datetime | None = None
     last_snapshot: Snapshot | None = None
+    moved: tuple[Moved, ...] = ()

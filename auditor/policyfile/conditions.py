@@ -10,7 +10,7 @@ from auditor.core.model import JsonType
 from auditor.core.operators import COMPARISONS, OPERATORS, Operator, Takes
 from auditor.core.policy import All, AnyOf, Condition, Criterion, VarRef, negated
 from auditor.errors import did_you_mean
-from auditor.policyfile.part import Misfit, Part, shown
+from auditor.policyfile.part import MisfitError, Part, shown
 from auditor.policyfile.values import fact_name, literal, literals
 
 MAX_DEPTH = 8
@@ -66,12 +66,8 @@ def _tested(subject: str, type_: Type, part: Part, at: str, types: Types) -> Con
     written = part.value
     if isinstance(written, dict):
         return _all([_criterion(subject, type_, name, test, f"{at}/{name}", types) for name, test in part.entries("a test")])
-    if isinstance(written, list):
-        operator = "in"
-    elif _names_var(written) and (found := types.get(written[1:])) and found.many:
-        operator = "in"
-    else:
-        operator = "equals"
+    is_list = isinstance(written, list) or (_names_var(written) and written[1:] in types and types[written[1:]].many)
+    operator = "in" if is_list else "equals"
     if type_.many or not OPERATORS[operator].fits(type_):
         raise part.refuse(f"{subject} is of type {type_} and takes no plain value", f"operators that fit: {', '.join(_fitting(subject, type_))}")
     return _criterion(subject, type_, operator, part, f"{at}/{operator}", types)
@@ -111,11 +107,13 @@ def _operand(written: Any, subject: str, type_: Type, name: str, types: Types) -
             return _word(written, "JSON type", list(JsonType))
         case Takes.TRUE:
             if written is not True:
-                raise Misfit(f"`{name}` takes true alone, this is {shown(written)}", f"write {{{'unset' if name == 'set' else 'set'}: true}} for the opposite")
+                raise MisfitError(
+                    f"`{name}` takes true alone, this is {shown(written)}", f"write {{{'unset' if name == 'set' else 'set'}: true}} for the opposite"
+                )
             return True
         case Takes.FLAG:
             if not isinstance(written, bool):
-                raise Misfit(f"`{name}` takes true or false, this is {shown(written)}")
+                raise MisfitError(f"`{name}` takes true or false, this is {shown(written)}")
             return written
         case _:
             return _literal_or_var(written, operator, type_, types)
@@ -129,7 +127,7 @@ def _literal_or_var(written: Any, operator: Operator, type_: Type, types: Types)
     if operator.takes is not Takes.LIST:
         return literal(written, expected)
     if written == []:
-        raise Misfit("an empty list allows nothing", "list one value at least, or name a var")
+        raise MisfitError("an empty list allows nothing", "list one value at least, or name a var")
     return literals(written, expected)
 
 
@@ -138,10 +136,10 @@ def _bounds(written: Any, types: Types) -> tuple[tuple[str, Any], ...]:
     if not isinstance(written, dict):
         return (("equals", _number(written, types)),)
     if not written:
-        raise Misfit("an empty mapping tests nothing")
+        raise MisfitError("an empty mapping tests nothing")
     for name in written:
         if name not in COMPARISONS:
-            raise Misfit(f"a number test has no {name!r}", did_you_mean(name, COMPARISONS, else_say=f"it has: {', '.join(COMPARISONS)}"))
+            raise MisfitError(f"a number test has no {name!r}", did_you_mean(name, COMPARISONS, else_say=f"it has: {', '.join(COMPARISONS)}"))
     return tuple((name, _number(bound, types)) for name, bound in written.items())
 
 
@@ -153,13 +151,13 @@ def _number(written: Any, types: Types) -> Any:
 def _same_typed(written: Any, subject: str, type_: Type) -> str:
     name = fact_name(written)
     if not FACTS[name].type.same(type_):
-        raise Misfit(f"{name} is of type {FACTS[name].type}, {subject} of type {type_}: they are never the same")
+        raise MisfitError(f"{name} is of type {FACTS[name].type}, {subject} of type {type_}: they are never the same")
     return name
 
 
 def _word(written: Any, what: str, choices: Any) -> str:
     if not isinstance(written, str) or written not in choices:
-        raise Misfit(f"a {what} is one of {', '.join(choices)}, this is {shown(written)}", did_you_mean(str(written), choices))
+        raise MisfitError(f"a {what} is one of {', '.join(choices)}, this is {shown(written)}", did_you_mean(str(written), choices))
     return written
 
 
@@ -170,7 +168,7 @@ def _names_var(written: Any) -> bool:
 def _var_ref(written: str, expected: Type, types: Types) -> VarRef:
     name = _var(written, types)
     if not types[name].same(expected):
-        raise Misfit(f"${name} is of type {types[name]}, needed is {expected}")
+        raise MisfitError(f"${name} is of type {types[name]}, needed is {expected}")
     return VarRef(name)
 
 
@@ -178,5 +176,5 @@ def _var(written: str, types: Types) -> str:
     name = written[1:]
     if name not in types:
         hint = did_you_mean(name, types, else_say=f"declared are: {', '.join(types)}" if types else "no var is declared; declare it under `vars`")
-        raise Misfit(f"no var is called {written!r}", hint)
+        raise MisfitError(f"no var is called {written!r}", hint)
     return name

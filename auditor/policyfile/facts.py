@@ -49,9 +49,7 @@ def _left_out(name: str, shape: object, configured: bool) -> Fact:
         return Fact(State.NOT_OFFERED, reason=f"API shape {shape} has no such field")
     if not configured:
         return Fact(State.UNSET)
-    if name == "RelayPassword":
-        return Fact(State.NOT_OFFERED, reason="withheld")
-    return Fact(State.NOT_OFFERED if name == "SenderAddress" else State.MISSING)
+    return Fact(State.MISSING)
 
 
 def _fact(part: Part, entry: Entry) -> dict[str, Fact]:
@@ -60,11 +58,13 @@ def _fact(part: Part, entry: Entry) -> dict[str, Fact]:
         return {entry.name: _lacking(part)}
     if written is None or written == "":
         return {entry.name: Fact(State.UNSET, sent=JsonType.NULL if written is None else JsonType.TEXT)}
-    sent = _sent(written)
+    sent = JsonType.INTEGER if entry.type.names and isinstance(written, str) else _SENT[type(written)]
     if entry.type.kind is Kind.HEADER:
         headers = _headers(part)
-        return {entry.name: Fact(State.ILL_TYPED, None if isinstance(written, list) else written, sent)} if headers is None else headers
-    if entry.group is Group.PROFILE and sent is not _wire_type(entry.type, written):
+        if headers is not None:
+            return headers if entry.group is Group.PROFILE else {entry.name: headers["RequestHeaders"]}
+        return {entry.name: Fact(State.ILL_TYPED, None if isinstance(written, list) else written, sent)}
+    if entry.group is Group.PROFILE and sent is not _WIRE.get(entry.type.kind, JsonType.TEXT):
         return {entry.name: Fact(State.ILL_TYPED, None if isinstance(written, list) else written, sent)}
     value = _as_sent(part, entry)
     if entry.name == "TokenEndpoint":
@@ -80,7 +80,7 @@ def _as_sent(part: Part, entry: Entry) -> Any:
 
 
 def _lacking(part: Part) -> Fact:
-    state, reason = next(iter(part.value.items()), ("", None))
+    state = next(iter(part.value), "")
     if len(part.value) != 1 or state not in _STATES:
         hint = did_you_mean(str(state), _STATES, else_say=f"states are: {', '.join(_STATES)}")
         raise part.refuse("a mapping in an example is one state and its reason, such as {inconclusive: timeout}", hint)
@@ -108,12 +108,6 @@ def _read_along(given: Facts) -> dict[str, Fact]:
     return found
 
 
-def _sent(written: Any) -> JsonType:
-    return {bool: JsonType.BOOLEAN, int: JsonType.INTEGER, str: JsonType.TEXT, list: JsonType.LIST}[type(written)]
-
-
-def _wire_type(type_: Type, written: Any) -> JsonType:
-    """The JSON type that a field of type `type_` is sent as. A name of an integer is only a way to write it."""
-    if type_.names and isinstance(written, str):
-        return JsonType.TEXT
-    return {Kind.BOOLEAN: JsonType.BOOLEAN, Kind.INTEGER: JsonType.INTEGER}.get(type_.kind, JsonType.TEXT)
+_SENT = {bool: JsonType.BOOLEAN, int: JsonType.INTEGER, str: JsonType.TEXT, list: JsonType.LIST}
+_WIRE = {Kind.BOOLEAN: JsonType.BOOLEAN, Kind.INTEGER: JsonType.INTEGER}
+"""The JSON types of fields; text for every other kind. A name of an integer is only a way to write it."""

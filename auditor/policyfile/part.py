@@ -11,7 +11,7 @@ from auditor.yamlfile import YamlFile
 Read = TypeVar("Read")
 
 
-class Misfit(Exception):
+class MisfitError(Exception):
     """A value is not what it must be; whoever knows where it stands says so."""
 
     def __init__(self, message: str, hint: str = "") -> None:
@@ -50,7 +50,7 @@ class Part:
         """
         try:
             return read(self.value, *arguments)
-        except Misfit as misfit:
+        except MisfitError as misfit:
             raise self.refuse(str(misfit), misfit.hint) from None
 
     def mapping(self, what: str, *, required: Collection[str] = (), optional: Collection[str] = (), extra: bool = False) -> "dict[str, Part]":

@@ -6,12 +6,12 @@ from datetime import date
 from typing import Any
 
 from auditor.core.canonical import MAX_INTEGER
-from auditor.core.catalogue import FACTS, Kind, Type
+from auditor.core.catalogue import FACTS, INTEGER, SECRET, Kind, Type
 from auditor.core.formats import FORMATS
 from auditor.core.model import PROFILE_FIELDS
 from auditor.core.policy import Value
 from auditor.errors import did_you_mean
-from auditor.policyfile.part import Misfit, shown
+from auditor.policyfile.part import MisfitError, shown
 
 MAX_PATTERN_CHARACTERS = 512
 
@@ -24,20 +24,20 @@ def var_type(written: Any) -> Type:
     """The type that a var is declared with: `integer`, `[host]`, or the name of an enumerated fact, such as `RelayAuthenticationType`.
 
     Raises:
-        Misfit: It is none.
+        MisfitError: It is none.
     """
     many = isinstance(written, list)
     name = written[0] if isinstance(written, list) and len(written) == 1 else written
     if not isinstance(name, str):
-        raise Misfit(f"a type is a word, or a list of one word, this is {shown(written)}", "such as integer, or [host]")
+        raise MisfitError(f"a type is a word, or a list of one word, this is {shown(written)}", "such as integer, or [host]")
     if name in FACTS and (FACTS[name].type.names or FACTS[name].type.kind is Kind.WORD):
         kind = FACTS[name].type.one
     elif name in _VAR_KINDS:
-        kind = FACTS["ClientSecret"].type if name == Kind.SECRET else Type(Kind(name))
+        kind = SECRET if name == Kind.SECRET else Type(Kind(name))
     else:
-        raise Misfit(f"there is no type {name!r}", did_you_mean(name, _VAR_KINDS, else_say=f"there are: {', '.join(_VAR_KINDS)}"))
+        raise MisfitError(f"there is no type {name!r}", did_you_mean(name, _VAR_KINDS, else_say=f"there are: {', '.join(_VAR_KINDS)}"))
     if kind.kind in (_NEVER_LISTED if many else _ONLY_LISTED):
-        raise Misfit(f"{name} is {'never' if many else 'only'} listed", f"write {name if many else f'[{name}]'}")
+        raise MisfitError(f"{name} is {'never' if many else 'only'} listed", f"write {name if many else f'[{name}]'}")
     return kind.listed if many else kind
 
 
@@ -45,28 +45,27 @@ def literal(written: Any, type_: Type) -> Value:
     """The value that a literal of type `type_` stands for.
 
     Raises:
-        Misfit: It is of another type or form.
+        MisfitError: It is of another type or form.
     """
     if type_.many:
         return literals(written, type_)
     if written is None:
-        raise Misfit("null is no value", "to ask whether there is none, write {unset: true}")
+        raise MisfitError("null is no value", "to ask whether there is none, write {unset: true}")
     if type_.names and isinstance(written, str):
         return _alias(written, type_)
     if isinstance(written, list | dict) or type(written) is not _CLASSES.get(type_.kind, str):
-        raise Misfit(f"expected {_ARTICLED[type_.kind]}, this is {shown(written)}", _quoted_hint(written, type_))
-    read = _READ.get(type_.kind)
-    return read(written, type_) if read else written
+        raise MisfitError(f"expected {_ARTICLED[type_.kind]}, this is {shown(written)}", _quoted_hint(written, type_))
+    return _READ[type_.kind](written, type_)
 
 
 def literals(written: Any, type_: Type) -> tuple[Any, ...]:
     """The values of a list of literals, each of the member type of `type_`; it may be empty.
 
     Raises:
-        Misfit: It is no list, or a member is of another type or form.
+        MisfitError: It is no list, or a member is of another type or form.
     """
     if not isinstance(written, list):
-        raise Misfit(f"expected a list of {type_.kind.value} values, this is {shown(written)}", "write [...]")
+        raise MisfitError(f"expected a list of {type_.kind.value} values, this is {shown(written)}", "write [...]")
     return tuple(literal(member, type_.one) for member in written)
 
 
@@ -74,7 +73,7 @@ def setting(written: Any, type_: Type) -> Value | None:
     """The value that a var of type `type_` is set to; null leaves it to be told, `[]` says that there is none so far.
 
     Raises:
-        Misfit: It is of another type or form.
+        MisfitError: It is of another type or form.
     """
     return None if written is None else literal(written, type_)
 
@@ -85,7 +84,7 @@ def compile_pattern(pattern: str) -> Callable[[str], bool]:
     Raises:
         ValueError: It is no pattern of RE2, which has neither look-around nor back-references.
     """
-    import re2  # only a policy that has a pattern pays for it
+    import re2  # type: ignore[import-untyped]  # only a policy that has a pattern pays for it
 
     options = re2.Options()
     options.log_errors = False
@@ -101,14 +100,14 @@ def pattern_text(written: str) -> str:
     """`written`, which compiles.
 
     Raises:
-        Misfit: It does not, or is too long.
+        MisfitError: It does not, or is too long.
     """
     if len(written) > MAX_PATTERN_CHARACTERS:
-        raise Misfit(f"a pattern has {MAX_PATTERN_CHARACTERS} characters at most, this one {len(written)}")
+        raise MisfitError(f"a pattern has {MAX_PATTERN_CHARACTERS} characters at most, this one {len(written)}")
     try:
         compile_pattern(written)
     except ValueError as failure:
-        raise Misfit(f"the pattern {written!r} does not compile: {failure}", "patterns are RE2's: no look-around, no back-references") from None
+        raise MisfitError(f"the pattern {written!r} does not compile: {failure}", "patterns are RE2's: no look-around, no back-references") from None
     return written
 
 
@@ -116,24 +115,37 @@ def day(written: Any) -> date:
     """The day written as 2026-12-31.
 
     Raises:
-        Misfit: It is none.
+        MisfitError: It is none.
     """
     if not isinstance(written, str) or not _DAY.fullmatch(written):
-        raise Misfit(f"expected a day, this is {shown(written)}", "write it as 2026-12-31")
+        raise MisfitError(f"expected a day, this is {shown(written)}", "write it as 2026-12-31")
     try:
         return date.fromisoformat(written)
     except ValueError:
-        raise Misfit(f"there is no day {written}") from None
+        raise MisfitError(f"there is no day {written}") from None
+
+
+def integer(written: Any) -> int:
+    """An integer.
+
+    Raises:
+        MisfitError: It is none, or past what JSON keeps exactly.
+    """
+    if isinstance(written, bool) or not isinstance(written, int):
+        raise MisfitError(f"expected an integer, this is {shown(written)}", _quoted_hint(written, INTEGER))
+    if abs(written) > MAX_INTEGER:
+        raise MisfitError(f"{written} is past 2^53")
+    return written
 
 
 def fact_name(written: Any) -> str:
     """The name of a fact of the catalogue.
 
     Raises:
-        Misfit: No fact is called so.
+        MisfitError: No fact is called so.
     """
     if not isinstance(written, str) or written not in FACTS:
-        raise Misfit(
+        raise MisfitError(
             f"no fact is called {written!r}" if isinstance(written, str) else f"expected a fact, this is {shown(written)}",
             did_you_mean(str(written), FACTS, else_say="`auditor policy fields` lists them all"),
         )
@@ -172,7 +184,7 @@ def _text(written: str, _: Type) -> str:
     if written.startswith("$$"):
         return written[1:]
     if written.startswith("$"):
-        raise Misfit(f"a var cannot stand here: {written!r}", "for a text that begins with a dollar sign, write it twice")
+        raise MisfitError(f"a var cannot stand here: {written!r}", "for a text that begins with a dollar sign, write it twice")
     return written
 
 
@@ -181,7 +193,7 @@ def _formatted(name: str) -> Callable[[str, Type], str]:
         text = _text(written, type_)
         if not FORMATS[name](text):
             hint = "a domain stands for all hosts under it: write it without the `*.`" if text.startswith("*.") else ""
-            raise Misfit(f"{text!r} is no {name}", hint)
+            raise MisfitError(f"{text!r} is no {name}", hint)
         return text
 
     return read
@@ -191,30 +203,25 @@ def _alias(written: str, type_: Type) -> int:
     aliases = dict(type_.names)
     if written not in aliases:
         hint = did_you_mean(written, aliases, else_say=_quoted_hint(written, type_) or f"its names are {', '.join(aliases)}")
-        raise Misfit(f"{written!r} is no name that it knows", hint)
+        raise MisfitError(f"{written!r} is no name that it knows", hint)
     return aliases[written]
-
-
-def _integer(written: int, _: Type) -> int:
-    if abs(written) > MAX_INTEGER:
-        raise Misfit(f"{written} is past 2^53")
-    return written
 
 
 def _member(written: str, type_: Type) -> str:
     if written not in type_.members:
-        raise Misfit(f"{written!r} is not one of {', '.join(type_.members)}", did_you_mean(written, type_.members))
+        raise MisfitError(f"{written!r} is not one of {', '.join(type_.members)}", did_you_mean(written, type_.members))
     return written
 
 
 def _field(written: str, _: Type) -> str:
     if written not in PROFILE_FIELDS:
-        raise Misfit(f"the profile has no field {written!r}", did_you_mean(written, PROFILE_FIELDS))
+        raise MisfitError(f"the profile has no field {written!r}", did_you_mean(written, PROFILE_FIELDS))
     return written
 
 
 _READ: dict[Kind, Callable[[Any, Type], Value]] = {
-    Kind.INTEGER: _integer,
+    Kind.BOOLEAN: lambda written, _: bool(written),
+    Kind.INTEGER: lambda written, _: integer(written),
     Kind.TEXT: _text,
     Kind.HOST: _formatted("hostname"),
     Kind.EMAIL: _formatted("email"),

@@ -1,5 +1,6 @@
 """The report as plain text for a terminal or a mail: the verdict, what fails and how to mend it, what was not looked at and why."""
 
+import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 
@@ -12,6 +13,7 @@ Style = Callable[..., str]
 
 _COLOURS = {Status.FAIL: "red", Status.UNKNOWN: "yellow", Status.WAIVED: "magenta", Status.PASS: "green", Status.NEUTRAL: None}
 _VALUE_LIMIT = 400
+_ATOM = re.compile(r"\[U\+[0-9A-F]{4,6}\]|.")
 
 
 def render_text(view: View, *, width: int = 80, style: Style = lambda text, **_: text) -> str:
@@ -38,7 +40,7 @@ class _Writer:
             yield from self.wrapped(f"! {warning}", indent="  ", first="", style=self._coloured(Status.FAIL))
         yield from self._changes(view)
         for target in view.targets:
-            yield from self._target(target, with_profile=len(view.targets) == 1)
+            yield from self._target(target, is_alone=len(view.targets) == 1)
         for needed in view.needed_vars:
             yield ""
             rules = f"{listed(needed.rules)} {'waits' if len(needed.rules) == 1 else 'wait'}"
@@ -101,10 +103,13 @@ class _Writer:
         yield from self._labelled("now", safe(change.after, limit=_VALUE_LIMIT), column=10)
         yield from self._labelled("when", shown.happened, column=10)
 
-    def _target(self, target: ShownTarget, *, with_profile: bool) -> Iterator[str]:
-        name = safe(target.name)
-        yield from ("", f"{self._style(name, bold=True)} {'─' * max(0, self._width - _cells(name) - 1)}")
-        yield from self.wrapped(f"{target.status.glyph} {target.sentence}", indent="  ", first="", style=self._coloured(target.status))
+    def _target(self, target: ShownTarget, *, is_alone: bool) -> Iterator[str]:
+        rule = self._width - _cells(safe(target.name)) - 1
+        yield ""
+        *above, last = self.wrapped(target.name, style={"bold": True})
+        yield from (*above, f"{last} {'─' * rule}" if rule > 0 else last)
+        if not is_alone:
+            yield from self.wrapped(f"{target.status.glyph} {target.sentence}", indent="  ", first="", style=self._coloured(target.status))
         yield from self.wrapped(_where(target), style={"dim": True})
         if trouble := target.trouble:
             yield from ("", *self.wrapped(trouble.message, indent="  "))
@@ -114,7 +119,7 @@ class _Writer:
         for shown in target.failing:
             yield from self._finding(shown)
         yield from self._rest(target)
-        if with_profile and target.profile:
+        if is_alone and target.profile:
             yield from self._profile(target)
 
     def _finding(self, shown: ShownFinding) -> Iterator[str]:
@@ -172,8 +177,8 @@ def _where(target: ShownTarget) -> str:
 
 
 def _not_evaluated(group: Unknown) -> str:
-    limit = "a standing limit, " if group.is_standing else ""
-    return f"{count(len(group.findings), 'rule')} not evaluated ({limit}{group.reason})"
+    reason = f"a standing limit ({group.reason})" if group.is_standing else group.reason
+    return f"{count(len(group.findings), 'rule')} not evaluated, {reason}"
 
 
 def _ids(findings: Iterable[ShownFinding]) -> str:
@@ -184,12 +189,12 @@ def _words(text: str, room: int) -> Iterator[str]:
     """The words of `text`, those wider than `room` in pieces."""
     for word in text.split(" "):
         piece, used = "", 0
-        for character in word:
-            size = _cells(character)
+        for atom in _ATOM.findall(word):
+            size = _cells(atom)
             if used + size > room:
                 yield piece
                 piece, used = "", 0
-            piece, used = piece + character, used + size
+            piece, used = piece + atom, used + size
         yield piece
 
 

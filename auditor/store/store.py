@@ -17,12 +17,14 @@ from sqlalchemy import Connection, Engine, Row, Select, Table, insert, select, u
 
 from auditor.core.canonical import canonical, digest, digest_text
 from auditor.core.model import (
+    MAX_MOVED,
     Assessment,
     Collection,
     FieldChange,
     Finding,
     Judgement,
     Memory,
+    Moved,
     Observation,
     PolicyText,
     Snapshot,
@@ -234,7 +236,26 @@ class Store:
             policy=self._rebuilt("policy", PolicyText.from_document, policy),
             last_seen=seen.started_at if seen is not None else None,
             last_snapshot=self._snapshot(connection, seen.snapshot_id) if seen is not None else None,
+            moved=self._moved(connection, newest.target_id),
         )
+
+    def _moved(self, connection: Connection, target_id: int) -> tuple[Moved, ...]:
+        before = observations.alias("before")
+        query = (
+            select(observations.c.changes_id, observations.c.started_at, before.c.started_at.label("not_before"))
+            .outerjoin(before, before.c.id == observations.c.previous_id)
+            .where(observations.c.target_id == target_id, observations.c.changes_id.is_not(None))
+            .order_by(observations.c.id.desc())
+            .limit(MAX_MOVED)
+        )
+        return tuple(
+            Moved(not_before=row.not_before, not_after=row.started_at, changes=self._changes(connection, row.changes_id))
+            for row in connection.execute(query).all()
+        )
+
+    def _changes(self, connection: Connection, id_: int | None) -> tuple[FieldChange, ...]:
+        documents = self._document(connection, tables.changes, id_) if id_ is not None else []
+        return tuple(self._rebuilt("changes", FieldChange.from_document, document) for document in documents)
 
     def _assessment(self, connection: Connection, target: str, row: Row[Any]) -> Assessment:
         judged = connection.execute(
@@ -248,7 +269,6 @@ class Store:
             previous = connection.execute(
                 select(observations.c.started_at, tables.snapshots.c.digest).join(tables.snapshots).where(observations.c.id == row.previous_id)
             ).one_or_none()
-        changes = self._document(connection, tables.changes, row.changes_id) if row.changes_id is not None else []
         return Assessment(
             observation=self._observation(connection, target, row),
             judgement=Judgement(
@@ -257,7 +277,7 @@ class Store:
                 findings=self._findings(connection, judged.findings_id, row.started_at.date()),
             ),
             verdict=row.verdict,
-            changes=tuple(self._rebuilt("changes", FieldChange.from_document, change) for change in changes),
+            changes=self._changes(connection, row.changes_id),
             previous_digest=previous.digest if previous is not None else None,
             previous_at=previous.started_at if previous is not None else None,
         )

@@ -84,3 +84,5 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["changes_id"], ["changes.id"], name="fk_observations_changes_id"),
     )
     op.create_index("ix_observations_target_id_id", "observations", ["target_id", "id"])
+    moved = sa.text("changes_id IS NOT NULL")
+    op.create_index("ix_observations_moved", "observations", ["target_id", "id"], sqlite_where=moved, postgresql_where=moved)

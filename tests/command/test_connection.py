@@ -1,0 +1,244 @@
+"""The way to a server: proxies, several addresses, slow resolvers, contexts that are used again, many threads."""
+
+import os
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import pytest
+
+from auditor.command.connection import Connection, TlsContexts
+from auditor.command.words import Trouble, of_failure
+from auditor.core.model import ClientCertificate, Memory, ReadOutcome
+from tests.command.far_end import Authority, FarEnd, Issued, OurEnd, reply, target_at
+
+PROFILE = '{"Host": "smtp.corp.example", "Id": 1}'
+
+
+class TunnelProxy:
+    """An HTTP proxy for one CONNECT."""
+
+    def __init__(self, answer: bytes) -> None:
+        self.answer, self.seen = answer, b""
+        self._server = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://us%40er:pass@127.0.0.1:{self._server.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        near, _ = self._server.accept()
+        self.seen = near.recv(65536)
+        near.sendall(self.answer)
+        if b" 200 " in self.answer:
+            host, _, port = self.seen.split()[1].decode().partition(":")
+            with socket.create_connection((host, int(port))) as far:
+                back = threading.Thread(target=self._copy, args=(far, near))
+                back.start()
+                self._copy(near, far)
+                back.join()
+        near.close()
+
+    @staticmethod
+    def _copy(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while piece := source.recv(65536):
+                sink.sendall(piece)
+            sink.shutdown(socket.SHUT_WR)
+
+    def close(self) -> None:
+        self._thread.join()
+        self._server.close()
+
+
+def test_a_proxy_is_given_the_tunnel_and_nothing_of_the_credential(ours: OurEnd, leaf: Issued, authority: Authority) -> None:
+    proxy = TunnelProxy(b"HTTP/1.1 200 OK\r\n\r\n")
+    with FarEnd(lambda _: reply(200, PROFILE), tls=leaf.server()) as far_end:
+        observation, _ = ours.reader.observe(target_at(far_end.url, proxy=proxy.url, ca_file=str(authority.certificate)), Memory())
+    proxy.close()
+    assert (observation.outcome, observation.collection.tls_version) == (ReadOutcome.OBSERVED, "TLSv1.3")
+    assert proxy.seen.startswith(b"CONNECT 127.0.0.1:")
+    assert b"Proxy-Authorization: Basic dXNAZXI6cGFzcw==" in proxy.seen
+    assert b"\r\nAuthorization" not in proxy.seen
+
+
+def test_a_proxy_that_refuses_is_named(ours: OurEnd) -> None:
+    proxy = TunnelProxy(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    observation, _ = ours.reader.observe(target_at("https://command.invalid", proxy=proxy.url), Memory())
+    proxy.close()
+    assert (observation.outcome, observation.message) == (ReadOutcome.UNREACHABLE, "the proxy refused to connect to command.invalid")
+
+
+def test_surroundings_are_not_obeyed(ours: OurEnd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login planted password planted\n", encoding="utf-8")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "HTTPS_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    with FarEnd(lambda _: reply(200, PROFILE)) as far_end:
+        assert ours.reader.observe(target_at(far_end.url), Memory())[0].outcome is ReadOutcome.OBSERVED
+
+
+def test_every_address_of_a_name_is_tried(ours: OurEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    addresses = ["127.0.0.2", "127.0.0.1"]
+    entries = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in addresses]
+    real = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *rest, **more: entries if host == "localhost" else real(host, *rest, **more))
+    with FarEnd(lambda _: reply(200, PROFILE)) as far_end:
+        observation, _ = ours.reader.observe(target_at(far_end.url.replace("127.0.0.1", "localhost")), Memory())
+    assert (observation.outcome, observation.collection.remote_address) == (ReadOutcome.OBSERVED, "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("error", "message", "attempts"),
+    [
+        (socket.gaierror(socket.EAI_AGAIN, "busy"), "cannot be resolved at the moment: the name server did not answer", 2),
+        (socket.gaierror(socket.EAI_NONAME, "none"), "has no address: no such name, or no name at all", 1),
+    ],
+)
+def test_a_busy_name_server_is_asked_again(
+    ours: OurEnd, monkeypatch: pytest.MonkeyPatch, error: socket.gaierror, message: str, attempts: int
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(socket, "getaddrinfo", fail)
+    observation, _ = ours.reader.observe(target_at("https://command.corp.example", attempts=2), Memory())
+    assert (observation.outcome, observation.message) == (ReadOutcome.DNS_FAILED, f"command.corp.example {message}")
+    assert observation.collection.attempts == attempts
+
+
+def test_a_silent_name_server_is_left_at_the_deadline(ours: OurEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = threading.Event()
+
+    def hang(*_: object, **__: object) -> None:
+        done.wait(5)
+        raise socket.gaierror(socket.EAI_NONAME, "none")
+
+    monkeypatch.setattr(socket, "getaddrinfo", hang)
+    started = time.monotonic()
+    observation, _ = ours.reader.observe(target_at("https://command.corp.example", timeout_s=0.2), Memory())
+    took_s = time.monotonic() - started
+    done.set()
+    assert (observation.outcome, observation.message) == (
+        ReadOutcome.DNS_FAILED,
+        "command.corp.example was not resolved in time: the name server did not answer",
+    )
+    assert took_s < 1
+
+
+def test_all_requests_of_one_observation_share_one_end(ours: OurEnd) -> None:
+    def slowly() -> Iterator[bytes]:
+        far_end.wait(0.15)
+        yield b"HTTP/1.1 503 X\r\nContent-Length: 0\r\nRetry-After: 0\r\n\r\n"
+
+    ours.reader.jitter = lambda: 0.0
+    with FarEnd(lambda _: slowly()) as far_end:
+        started = time.monotonic()
+        observation, _ = ours.reader.observe(target_at(far_end.url, timeout_s=0.2, attempts=50), Memory())
+        took_s = time.monotonic() - started
+    assert observation.outcome in (ReadOutcome.SERVER_ERROR, ReadOutcome.TIMEOUT)
+    assert took_s < 1.5
+
+
+def test_no_time_left_is_a_timeout_before_any_request() -> None:
+    with FarEnd(lambda _: reply(200, PROFILE)) as far_end:
+        connection = Connection("here", context=ssl.create_default_context())
+        with pytest.raises(Trouble) as caught:
+            connection.exchange("GET", far_end.url, headers={}, timeout_s=0, max_body_bytes=100)
+    assert (caught.value.outcome, far_end.requests) == (ReadOutcome.TIMEOUT, [])
+
+
+# --- contexts -----------------------------------------------------------------------------------------------------
+
+
+def test_a_context_verifies_and_is_used_again_until_a_file_changes(authority: Authority, tmp_path: Path) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(authority.certificate.read_bytes())
+    contexts = TlsContexts()
+    first = contexts.get(ca_file=str(ca_file))
+    assert (first.verify_mode, first.check_hostname, first.minimum_version) == (ssl.CERT_REQUIRED, True, ssl.TLSVersion.TLSv1_2)
+    assert contexts.get(ca_file=str(ca_file)) is first
+    assert contexts.get() is not first
+    os.utime(ca_file, (1, 1))
+    assert contexts.get(ca_file=str(ca_file)) is not first
+
+
+def test_the_roots_of_the_operating_system_count_beside_the_ca_file(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    roots = tmp_path / "roots.pem"
+    roots.write_bytes(authority.certificate.read_bytes())
+    monkeypatch.setenv("SSL_CERT_FILE", str(roots))
+    other = Authority(tmp_path)
+    subjects = {
+        dict(pair for rdn in root["subject"] for pair in rdn)["commonName"]
+        for root in TlsContexts().get(ca_file=str(other.certificate)).get_ca_certs()
+    }
+    assert {f"Test CA {authority.folder.name}", f"Test CA {tmp_path.name}"} <= subjects
+
+
+def test_many_targets_are_read_at_once_and_a_slow_handshake_holds_up_no_other(ours: OurEnd, leaf: Issued, authority: Authority) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent, FarEnd(lambda _: reply(200, PROFILE), tls=leaf.server()) as far_end:
+        silent_url = f"https://127.0.0.1:{silent.getsockname()[1]}"
+        urls = [silent_url] + [far_end.url] * 12
+        targets = [target_at(url, name=f"t{n}", ca_file=str(authority.certificate), timeout_s=2.0) for n, url in enumerate(urls)]
+        with ThreadPoolExecutor(8) as pool:
+            observations = list(pool.map(lambda target: ours.reader.observe(target, Memory())[0], targets))
+    assert [observation.outcome for observation in observations] == [ReadOutcome.TIMEOUT] + [ReadOutcome.OBSERVED] * 12
+    assert [observation.target for observation in observations] == [target.name for target in targets]
+
+
+def test_a_certificate_is_not_shown_to_the_token_endpoint_but_read_for_the_target(ours: OurEnd, authority: Authority) -> None:
+    certificate = ClientCertificate(certificate=str(authority.issue("shown").certificate), key=str(authority.folder / "shown.key"))
+    observation, _ = ours.reader.observe(target_at("https://127.0.0.1:1", client_certificate=certificate), Memory())
+    assert observation.outcome is ReadOutcome.UNREACHABLE
+
+
+# --- in process ---------------------------------------------------------------------------------------------------
+
+
+def test_a_transport_takes_the_place_of_the_network() -> None:
+    transport = httpx.MockTransport(lambda request: httpx.Response(200, text=str(request.url)))
+    connection = Connection("here", context=ssl.create_default_context(), transport=transport)
+    answer = connection.exchange("GET", "https://command.corp.example/x", headers={}, timeout_s=1, max_body_bytes=100)
+    assert (answer.status, answer.body, connection.peer.address) == (200, b"https://command.corp.example/x", None)
+
+
+@pytest.mark.parametrize(
+    ("error", "outcome", "message"),
+    [
+        (httpx.ReadTimeout("x"), ReadOutcome.TIMEOUT, "here did not answer in time"),
+        (httpx.UnsupportedProtocol("x"), ReadOutcome.UNREACHABLE, "no answer from here (UnsupportedProtocol)"),
+        (ValueError("planted"), ReadOutcome.UNREACHABLE, "no answer from here (ValueError)"),
+    ],
+)
+def test_any_failure_becomes_trouble(error: Exception, outcome: ReadOutcome, message: str) -> None:
+    def fail(_: httpx.Request) -> httpx.Response:
+        raise error
+
+    connection = Connection("here", context=ssl.create_default_context(), transport=httpx.MockTransport(fail))
+    with pytest.raises(Trouble) as caught:
+        connection.exchange("GET", "https://command.corp.example/x", headers={}, timeout_s=1, max_body_bytes=100)
+    assert (caught.value.outcome, caught.value.message) == (outcome, message)
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("CERTIFICATE_UNKNOWN", "TLS with here failed (CERTIFICATE_UNKNOWN)"),
+        (None, "TLS with here failed (connection closed in the handshake)"),
+    ],
+)
+def test_other_tls_trouble_is_named_by_openssls_word(reason: str | None, said: str) -> None:
+    error = ssl.SSLError(1, "[SSL] planted")
+    error.reason = reason  # type: ignore[assignment]
+    assert of_failure(error, "here").message == said
+
+
+def test_a_verification_code_without_words_of_ours_is_given_in_those_of_the_library() -> None:
+    error = ssl.SSLCertVerificationError(1, "x")
+    error.verify_code, error.verify_message = 26, "unsuitable certificate purpose\u202e"
+    assert of_failure(error, "here").message == "the certificate of here is not trusted: unsuitable certificate purpose?"

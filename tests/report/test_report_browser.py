@@ -1,0 +1,196 @@
+"""The HTML file in a real browser: nothing leaves it, nothing runs in it, and everybody can read it."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from auditor.core.model import Standing
+from auditor.report.formats import FORMATS
+from auditor.report.view import view
+from tests.report.hostile import VALUES, hostile, hostile_trouble
+from tests.report.standings import (
+    BROKE,
+    FAILS,
+    FAILS_TOO,
+    LIMITED,
+    TLS_OFF,
+    UNSEEN,
+    WAITS,
+    WAIVED,
+    basic_snapshot,
+    never,
+    standing,
+    unread,
+    v1_snapshot,
+)
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser tests")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe judges whether the report is accessible")
+
+_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-headless-shell")
+pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason="no Chromium on this machine")
+
+FLEET = [
+    standing(
+        "prod-eu",
+        FAILS,
+        FAILS_TOO,
+        WAITS,
+        changes=(TLS_OFF,),
+        seen=basic_snapshot(UseSSL=False, Port=25),
+        target={"insecure_skip_verify": True, "owner": "PKI", "labels": (("env", "prod"),)},
+    ),
+    standing("legacy", LIMITED, seen=v1_snapshot(Port=587)),
+    standing("partner", WAIVED, UNSEEN, BROKE),
+    unread(),
+    never(),
+]
+STRANGE = [hostile("".join(VALUES)), hostile_trouble("x" * 200 + "邮件服务器" * 40)]
+
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as play:
+        chromium = play.chromium.launch(
+            executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
+    """Writes a report, opens it in a fresh browser context, and notes each request and each message of the console."""
+    contexts = []
+
+    def open_page(standings: list[Standing], *, edit: Callable[[str], str] = str, width: int = 1200, **options: Any) -> Any:
+        file = tmp_path / "report.html"
+        file.write_bytes(edit(FORMATS["html"](view(standings, engine_version="1.0")).decode()).encode())
+        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        page.requests, page.messages = [], []
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.on("console", lambda message: page.messages.append(message.text))
+        page.goto(file.as_uri())
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def test_nothing_is_asked_for_but_the_file_itself(opened: Open) -> None:
+    page = opened(FLEET + STRANGE)
+
+    assert [url.rpartition("/")[2] for url in page.requests] == ["report.html"]
+    assert page.messages == []
+
+
+def test_its_security_policy_stops_what_somebody_adds(opened: Open) -> None:
+    added = '<script>document.title = "owned"</script><p id="loud" style="color: red">x</p><img src="https://example.org/x.png"><style>h1{color:red}</style>'
+    page = opened(FLEET, edit=lambda html: html.replace("</main>", f"{added}</main>"))
+
+    assert page.title() == "SMTP profile audit, Tue 17 Nov 2026 09:30 UTC"
+    assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") != "rgb(255, 0, 0)"
+    assert page.evaluate("getComputedStyle(document.getElementById('loud')).color") != "rgb(255, 0, 0)"
+    assert [url.rpartition("/")[2] for url in page.requests if not url.startswith("https://example.org")] == ["report.html"]
+    assert len([message for message in page.messages if "Content Security Policy" in message]) >= 4
+
+
+def test_its_own_style_sheet_is_the_one_that_is_allowed(opened: Open) -> None:
+    page = opened(FLEET)
+
+    assert page.evaluate("getComputedStyle(document.querySelector('.tiles')).display") == "grid"
+
+
+def test_all_is_there_without_javascript_and_without_style(opened: Open) -> None:
+    page = opened(FLEET, java_script_enabled=False, edit=lambda html: html.replace("<style>", "<style>/* another hash, so refused */"))
+    text = page.locator("body").inner_text()
+
+    assert "1 of 5 servers does not meet the policy" in text
+    assert "Basic authentication runs over TLS" in text
+    assert "✗ critical" in text
+    assert "give the account's role the permission" in text
+
+
+@pytest.mark.parametrize("standings", [FLEET, STRANGE], ids=["fleet", "strange values"])
+@pytest.mark.parametrize("width", [320, 1200])
+def test_no_page_is_wider_than_its_window(opened: Open, standings: list[Standing], width: int) -> None:
+    page = opened(standings, width=width)
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_print_opens_what_is_closed(opened: Open) -> None:
+    page = opened(FLEET)
+    hidden = "[...document.querySelectorAll('details:not([open]) .body')].filter(each => !each.checkVisibility({contentVisibilityAuto: true})).length"
+    before = page.evaluate(hidden)
+    page.emulate_media(media="print")
+
+    assert before > 3
+    assert page.evaluate(hidden) == 0
+
+
+def test_print_is_black_on_white_even_in_the_dark(opened: Open) -> None:
+    page = opened(FLEET, color_scheme="dark")
+    colours = "[getComputedStyle(document.body).color, getComputedStyle(document.body).backgroundColor]"
+    on_screen = page.evaluate(colours)
+    page.emulate_media(media="print")
+
+    assert on_screen == ["rgb(231, 233, 236)", "rgb(20, 22, 26)"]
+    assert page.evaluate(colours) == ["rgb(0, 0, 0)", "rgb(255, 255, 255)"]
+
+
+def test_a_link_to_a_result_within_a_closed_part_opens_it(opened: Open) -> None:
+    page = opened(FLEET)
+    page.goto(page.url + "#legacy.CFG-009")
+
+    assert page.locator("#legacy\\.CFG-009").is_visible()
+
+
+@pytest.mark.parametrize(
+    "look",
+    [
+        {"color_scheme": "light"},
+        {"color_scheme": "dark"},
+        {"color_scheme": "light", "width": 320},
+        {"color_scheme": "dark", "width": 320},
+        {"forced_colors": "active"},
+    ],
+    ids=lambda look: " ".join(map(str, look.values())),
+)
+@pytest.mark.parametrize("standings", [FLEET, [standing()], STRANGE], ids=["fleet", "all good", "strange values"])
+def test_axe_finds_nothing_with_everything_open(opened: Open, look: dict[str, Any], standings: list[Standing]) -> None:
+    page = opened(standings, **look)
+    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+
+    assert _violations(page) == []
+
+
+def test_axe_finds_nothing_as_it_first_opens(opened: Open) -> None:
+    assert _violations(opened(FLEET)) == []
+
+
+def test_what_can_be_pressed_is_large_enough_and_shows_where_the_focus_is(opened: Open) -> None:
+    page = opened(FLEET, width=320)
+    page.keyboard.press("Tab")
+
+    assert page.evaluate("document.activeElement.textContent") == "Skip to the findings"
+    assert page.evaluate("document.activeElement.getBoundingClientRect().top") >= 0
+    small = """[...document.querySelectorAll('summary, nav a, .names a, .matrix a, .skip')]
+        .map(each => [each.textContent.trim(), each.getBoundingClientRect()])
+        .filter(([, box]) => box.width < 24 || box.height < 24).map(([text]) => text)"""
+    assert page.evaluate(small) == []
+
+
+def _violations(page: Any) -> list[tuple[str, list[str]]]:
+    """What axe objects to, its best practices included."""
+    found = axe.Axe().run(page).response["violations"]
+    return [(violation["id"], [node["html"] for node in violation["nodes"]]) for violation in found]
