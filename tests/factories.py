@@ -88,7 +88,7 @@ def body(**fields: object) -> dict[str, object]:
         "RelayAuthenticationType": 3,
         "RelayUsername": None,
         "RelayPassword": None,
-        "SenderAccount": "pki@corp.example.org",
+        "SenderAccount": "pki@nordwerk-industrie.eu",
         "SenderName": "Certificate Services",
         "UseSSL": True,
         "ClientId": {"SecretValue": "*" * 20, "Parameters": {}, "Provider": None},

@@ -1,6 +1,8 @@
 """`auditor policy`: what the policies say, whether they are sound, and what they can speak of."""
 
 import json
+import shutil
+from io import StringIO
 from typing import TYPE_CHECKING
 
 import click
@@ -65,7 +67,7 @@ def test_(settings: Settings, names: tuple[str, ...], form: str) -> int:
     for name in names:
         if name not in book.names():
             raise UsageError(f"no policy is called {name!r}", hint=did_you_mean(name, book.names()))
-    results = {(r.file, r.line): r for name in names or sorted(book.names()) for r in policyfile.run_examples(book, name)}
+    results = {(r.file, r.rule, r.index): r for name in names or sorted(book.names()) for r in policyfile.run_examples(book, name)}
     wrong = [result for result in results.values() if not result.ok]
     if form == "json":
         rows = [{"rule": r.rule, "file": r.file, "line": r.line, "expected": r.expected, "got": r.got, "ok": r.ok} for r in results.values()]
@@ -117,5 +119,7 @@ def _print(rows: list[dict[str, object]], form: str) -> None:
     for column in rows[0]:
         table.add_column(column)
     for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console(soft_wrap=False).print(table, markup=False)
+        table.add_row(*(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in row.values()))
+    drawn = StringIO()
+    Console(file=drawn, width=shutil.get_terminal_size((120, 24)).columns, no_color=True).print(table, markup=False)
+    click.echo("\n".join(line.rstrip() for line in drawn.getvalue().splitlines()))  # not by rich: it would end the process with 1 if the reader left

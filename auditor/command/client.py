@@ -297,7 +297,8 @@ class _Visit:
                 skip_verify=not verified,
             )
             transport = reader.transport(target) if reader.transport else None
-            connection = Connection(who, context=context, proxy=target.proxy, transport=transport)
+            proxy_context = reader.contexts.get(ca_file=target.ca_file) if target.proxy and target.proxy.startswith("https:") else None
+            connection = Connection(who, context=context, proxy=target.proxy, proxy_context=proxy_context, transport=transport)
             self._open.callback(connection.close)
             self._connections[who] = connection
         return self._connections[who]

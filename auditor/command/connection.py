@@ -46,13 +46,21 @@ class Peer:
 class Connection:
     """The way to one server, for one thread: kept open between exchanges until `close`.
 
-    `who` names the server in messages. `transport` takes the place of the network (tests).
+    `who` names the server in messages. `proxy_context` is for a proxy that is itself asked over https. `transport` takes the place of the network.
     """
 
-    def __init__(self, who: str, *, context: ssl.SSLContext, proxy: str | None = None, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self,
+        who: str,
+        *,
+        context: ssl.SSLContext,
+        proxy: str | None = None,
+        proxy_context: ssl.SSLContext | None = None,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
         self.who, self.peer = who, Peer()
-        self._deadline = _Deadline(self.peer)
-        self._transport = transport or _Transport(context, proxy, self._deadline)
+        self._deadline = _Deadline(self.peer, tls_in_tls=proxy_context is not None)
+        self._transport = transport or _Transport(context, proxy, proxy_context, self._deadline)
 
     def exchange(
         self, method: str, url: str, *, headers: dict[str, str], content: bytes | None = None, timeout_s: float, max_body_bytes: int
@@ -62,7 +70,7 @@ class Connection:
         Raises:
             Trouble: There was no answer, or a 200 that is too large or encoded.
         """
-        self._deadline.expires_at = time.monotonic() + timeout_s
+        watchdog = self._deadline.begin(timeout_s)
         try:
             request = httpx.Request(method, url, headers={"Accept-Encoding": "identity", **headers}, content=content)
             response = self._transport.handle_request(request)
@@ -71,7 +79,9 @@ class Connection:
             finally:
                 response.close()
         except (httpx.HTTPError, httpx.InvalidURL, *_HTTPCORE_ERRORS, OSError, ValueError) as error:
-            raise words.of_failure(error, self.who) from None
+            raise words.of_failure(httpcore.ReadTimeout() if watchdog.has_cut else error, self.who) from None
+        finally:
+            watchdog.cancel()
 
     def _read(self, response: httpx.Response, max_body_bytes: int) -> Answer:
         def answer(body: bytes) -> Answer:
@@ -203,19 +213,28 @@ _HTTPCORE_ERRORS = (
 
 
 class _Deadline(httpcore.NetworkBackend):
-    """Sockets whose every wait ends at `expires_at` (monotonic), however slowly the other side drips.
+    """Sockets whose every wait ends at one time, however slowly the other side drips.
 
     httpx has timeouts for each single read, and the `trace` extension with a timer that shuts the socket down does not reach connecting to several
     addresses, nor the handshake, during which the traced socket is already detached.
     """
 
-    def __init__(self, peer: Peer) -> None:
-        self.expires_at = 0.0
-        self.peer = peer
+    def __init__(self, peer: Peer, *, tls_in_tls: bool) -> None:
+        self.peer, self.tls_in_tls = peer, tls_in_tls
+        self.socket: Any = None
+        self._expires_at = 0.0
         self._sockets = httpcore.SyncBackend()
 
+    def begin(self, timeout_s: float) -> "_Watchdog":
+        """Let everything from now on end within `timeout_s`; the caller cancels what it is given once the exchange is over."""
+        self._expires_at = time.monotonic() + timeout_s
+        watchdog = _Watchdog(timeout_s, self)
+        if self.tls_in_tls:
+            watchdog.start()
+        return watchdog
+
     def left_s(self) -> float:
-        left = self.expires_at - time.monotonic()
+        left = self._expires_at - time.monotonic()
         if left <= 0:
             raise httpcore.ReadTimeout("the deadline has passed")
         return left
@@ -238,8 +257,24 @@ class _Deadline(httpcore.NetworkBackend):
                 failure = error
             else:
                 self.peer.address = address
+                self.socket = stream.get_extra_info("socket")
                 return _Stream(stream, self)
         raise failure
+
+
+class _Watchdog(threading.Timer):
+    """Shuts the socket down when time is up: httpcore's TLS within TLS waits anew for each record, so only this ends a drip there."""
+
+    def __init__(self, timeout_s: float, deadline: _Deadline) -> None:
+        super().__init__(timeout_s, self._cut)
+        self.daemon = True
+        self.has_cut = False
+        self._deadline = deadline
+
+    def _cut(self) -> None:
+        self.has_cut = True
+        with suppress(OSError, ValueError, AttributeError):  # closed already, or never opened
+            self._deadline.socket.shutdown(socket.SHUT_RDWR)
 
 
 class _Stream(httpcore.NetworkStream):
@@ -262,10 +297,13 @@ class _Stream(httpcore.NetworkStream):
         timeout: float | None = None,  # noqa: ARG002
     ) -> httpcore.NetworkStream:
         stream = self._stream.start_tls(ssl_context, server_hostname, self._deadline.left_s())
-        tls = stream.get_extra_info("ssl_object")
-        leaf = tls.getpeercert(True)
-        self._deadline.peer.tls_leaf_sha256 = hashlib.sha256(leaf).hexdigest() if leaf else None
-        self._deadline.peer.tls_version = tls.version()
+        self._deadline.socket = stream.get_extra_info("socket")
+        is_with_proxy = self._deadline.tls_in_tls and self._stream.get_extra_info("ssl_object") is None
+        if not is_with_proxy:
+            tls = stream.get_extra_info("ssl_object")
+            leaf = tls.getpeercert(True)
+            self._deadline.peer.tls_leaf_sha256 = hashlib.sha256(leaf).hexdigest() if leaf else None
+            self._deadline.peer.tls_version = tls.version()
         return _Stream(stream, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
@@ -299,7 +337,7 @@ def _addresses(host: str, port: int, *, within_s: float) -> list[str]:
 class _Transport(httpx.BaseTransport):
     """httpx.HTTPTransport, over sockets of our own: httpx has no option for these."""
 
-    def __init__(self, context: ssl.SSLContext, proxy: str | None, backend: httpcore.NetworkBackend) -> None:
+    def __init__(self, context: ssl.SSLContext, proxy: str | None, proxy_context: ssl.SSLContext | None, backend: httpcore.NetworkBackend) -> None:
         if proxy is None:
             self._pool: httpcore.ConnectionPool = httpcore.ConnectionPool(ssl_context=context, network_backend=backend)
         else:
@@ -308,6 +346,7 @@ class _Transport(httpx.BaseTransport):
                 httpcore.URL(scheme=way.url.raw_scheme, host=way.url.raw_host, port=way.url.port, target=b"/"),
                 proxy_auth=way.raw_auth,
                 ssl_context=context,
+                proxy_ssl_context=proxy_context,
                 network_backend=backend,
             )
 

@@ -192,7 +192,7 @@ def _shown(fact: Fact) -> Any:
         return value[:MAX_SHOWN_CHARACTERS]
     if isinstance(value, tuple):
         return [item[:MAX_SHOWN_CHARACTERS] for item in value]
-    if value is None and fact.state is State.ILL_TYPED and fact.sent is not None:
+    if fact.sent in (JsonType.LIST, JsonType.OBJECT) and fact.state is State.ILL_TYPED:
         return fact.sent.value
     return plain(value)
 

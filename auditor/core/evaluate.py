@@ -55,22 +55,27 @@ def judge(compiled: CompiledPolicy, facts: Facts, *, as_of: date) -> tuple[Findi
     A rule that has met the same facts on the same day gives the same finding again: servers of one fleet mostly say the same.
     """
     try:
-        seen = {name: _SEEN(facts[name]) for name in compiled.reads}
+        return tuple(_recalled(compiled, facts, as_of))
     except Exception:  # noqa: BLE001 - a fact that cannot be had costs the rules that read it, and those alone
         return tuple([_judged(rule, facts, as_of) for rule in compiled.rules])
+
+
+def _recalled(compiled: CompiledPolicy, facts: Facts, as_of: date) -> list[Finding]:
+    seen = {name: _SEEN(facts[name]) for name in compiled.reads}
     findings = []
     for rule, known in zip(compiled.rules, _remembered(compiled, as_of), strict=True):
         key = rule.key(seen)
         finding = known.get(key)
         if finding is None:
             finding = _judged(rule, facts, as_of)
-            if len(known) < MAX_REMEMBERED:
+            if finding.outcome is not RuleOutcome.ERROR and len(known) < MAX_REMEMBERED:
                 known[key] = finding
         findings.append(finding)
-    return tuple(findings)
+    return findings
 
 
-_SEEN = attrgetter("state", "value", "sent", "reason")
+_SEEN = attrgetter("state", "value", "value.__class__", "sent", "reason")
+"""A fact as it is recalled; by its class, too, since in Python `True == 1`."""
 
 
 def _picking(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Any]:

@@ -17,12 +17,15 @@ def leaf_text(leaf: Leaf) -> str:
 
 def expected_text(leaf: Leaf) -> str:
     """What was expected, such as `integer 465 or 587`; the type is named where another one was sent."""
-    if leaf.var is not None and leaf.expected is None:
+    expected = leaf.expected
+    if expected is None:
         return f"the value of ${leaf.var}"
+    if isinstance(expected, dict) and leaf.operator != "same_as":
+        expected = {name: f"${leaf.var}" if bound is None else bound for name, bound in expected.items()}
     positive, negative = _EXPECTED[leaf.operator]
     said = negative if leaf.negated else positive
     kind = _type_word(leaf) if leaf.state is State.ILL_TYPED and said in (_value, _one_of) else ""
-    return kind + said(leaf.expected, leaf.fact)
+    return kind + said(expected, leaf.fact)
 
 
 def actual_text(leaf: Leaf) -> str:
@@ -30,13 +33,13 @@ def actual_text(leaf: Leaf) -> str:
     why = f" ({leaf.reason})" if leaf.reason else ""
     match leaf.state:
         case State.VALUE:
-            return _value(leaf.actual, leaf.fact) + (f" (not learnt: {leaf.reason})" if leaf.reason else "")
+            return _value(leaf.actual, leaf.fact) + why
         case State.UNSET:
             return f"nothing{why or ' (unset)'}"
         case State.MISSING:
             return f"no such field in the answer{why}"
         case State.ILL_TYPED:
-            return _ill_typed(leaf)
+            return _ill_typed(leaf) + why
         case State.NOT_OFFERED:
             return f"not offered by this source{why}"
         case State.INCONCLUSIVE:
@@ -68,11 +71,12 @@ def _type_word(leaf: Leaf) -> str:
 
 
 def _ill_typed(leaf: Leaf) -> str:
-    if leaf.sent in (JsonType.LIST, JsonType.OBJECT) or leaf.sent is None:
-        return f"{'an' if leaf.actual == 'object' else 'a'} {leaf.actual}"
-    if leaf.sent is JsonType.NUMBER:
-        return f"number {leaf.actual}"
-    return f"{leaf.sent.value} {literal_text(leaf.actual)}"
+    sent = leaf.sent or "a value of another type"
+    if leaf.sent in (JsonType.LIST, JsonType.OBJECT):
+        return f"{'an' if leaf.sent is JsonType.OBJECT else 'a'} {sent}"
+    if leaf.actual is None:
+        return sent
+    return f"{sent} {leaf.actual if leaf.sent is JsonType.NUMBER else literal_text(leaf.actual)}"
 
 
 def _value(value: Any, subject: str) -> str:

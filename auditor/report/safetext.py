@@ -5,6 +5,7 @@ Used by every format and by the command line. Nothing is dropped unseen: whoever
 
 import re
 import unicodedata
+from itertools import accumulate
 
 from auditor.core.characters import has_zero_width
 
@@ -23,11 +24,11 @@ def safe(text: str, *, limit: int = MAX_CHARACTERS) -> str:
     if len(text) <= limit and text.isascii() and text.isprintable():
         return text
     pieces, marks = [], 0
-    for character in text:
+    for character in text[: limit + 1]:  # what lies past the limit cannot be shown anyway
         marks = marks + 1 if unicodedata.combining(character) else 0
         pieces.append(f"[U+{ord(character):04X}]" if marks > _MAX_COMBINING or is_hidden(character) else character)
     shown = "".join(pieces)
-    return shown if len(shown) <= limit else _cut(pieces, limit)
+    return shown if len(shown) <= limit else _cut(pieces, f"… (cut, {len(text)} characters)", limit)
 
 
 def is_hidden(character: str) -> bool:
@@ -40,11 +41,6 @@ def prose(text: str) -> str:
     return re.sub(r"[ \t\r\n]+", " ", text).strip(" ")
 
 
-def _cut(pieces: list[str], limit: int) -> str:
-    tail = f"… (cut, {len(pieces)} characters)"
-    room, kept = limit - len(tail), 0
-    for piece in pieces:
-        if room < len(piece):
-            break
-        room, kept = room - len(piece), kept + 1
-    return "".join(pieces[:kept]) + tail
+def _cut(pieces: list[str], tail: str, limit: int) -> str:
+    lengths = accumulate(map(len, pieces), initial=len(tail))
+    return "".join(pieces[: sum(length <= limit for length in lengths) - 1]) + tail

@@ -81,14 +81,22 @@ def listed(words: Sequence[str], *, last: str = "and") -> str:
 
 def framework(key: str) -> str:
     """The name of a framework of controls as its readers write it."""
-    return _FRAMEWORKS.get(key) or key.replace("_", " ").upper()
+    return _FRAMEWORKS.get(key) or key
 
 
 _FRAMEWORKS = {
-    "nist_800_53": "NIST 800-53",
-    "nist_csf": "NIST CSF",
-    "pci_dss": "PCI DSS",
-    "iso_27001": "ISO 27001",
-    "soc_2": "SOC 2",
-    "cis": "CIS Controls",
+    "cis-8.1": "CIS 8.1",
+    "cis-m365-7.0.0": "CIS M365 7.0.0",
+    "disa-stig": "DISA STIG",
+    "dora": "DORA",
+    "dora-rts-2024-1774": "DORA RTS",
+    "hipaa": "HIPAA 45 CFR",
+    "iso-27001-2022": "ISO 27001:2022",
+    "nis2": "NIS2",
+    "nis2-ir-2024-2690": "NIS2 IR 2024/2690",
+    "nist-800-53r5": "NIST 800-53 r5",
+    "nist-csf-2.0": "NIST CSF 2.0",
+    "pci-dss-4.0.1": "PCI DSS 4.0.1",
+    "soc2": "SOC 2",
 }
+"""As short as a label has to be; the keys are those of `policies/data/controls.yaml`."""

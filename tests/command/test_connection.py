@@ -1,6 +1,8 @@
 """The way to a server: proxies, several addresses, slow resolvers, contexts that are used again, many threads."""
 
+import hashlib
 import os
+import select
 import socket
 import ssl
 import threading
@@ -16,40 +18,39 @@ import pytest
 from auditor.command.connection import Connection, TlsContexts
 from auditor.command.words import Trouble, of_failure
 from auditor.core.model import ClientCertificate, Memory, ReadOutcome
-from tests.command.far_end import Authority, FarEnd, Issued, OurEnd, reply, target_at
+from tests.command.far_end import Authority, FarEnd, Issued, OurEnd, drip, reply, target_at
 
 PROFILE = '{"Host": "smtp.corp.example", "Id": 1}'
 
 
 class TunnelProxy:
-    """An HTTP proxy for one CONNECT."""
+    """An HTTP proxy for one CONNECT, itself over TLS if told so."""
 
-    def __init__(self, answer: bytes) -> None:
-        self.answer, self.seen = answer, b""
+    def __init__(self, answer: bytes, *, tls: ssl.SSLContext | None = None) -> None:
+        self.answer, self.seen, self._tls = answer, b"", tls
         self._server = socket.create_server(("127.0.0.1", 0))
-        self.url = f"http://us%40er:pass@127.0.0.1:{self._server.getsockname()[1]}"
+        self.url = f"{'https' if tls else 'http'}://us%40er:pass@127.0.0.1:{self._server.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
     def _serve(self) -> None:
         near, _ = self._server.accept()
-        self.seen = near.recv(65536)
-        near.sendall(self.answer)
-        if b" 200 " in self.answer:
-            host, _, port = self.seen.split()[1].decode().partition(":")
-            with socket.create_connection((host, int(port))) as far:
-                back = threading.Thread(target=self._copy, args=(far, near))
-                back.start()
-                self._copy(near, far)
-                back.join()
-        near.close()
+        with suppress(OSError), near if self._tls is None else self._tls.wrap_socket(near, server_side=True) as near:
+            self.seen = near.recv(65536)
+            near.sendall(self.answer)
+            if b" 200 " in self.answer:
+                host, _, port = self.seen.split()[1].decode().partition(":")
+                with socket.create_connection((host, int(port))) as far:
+                    self._relay(near, far)
 
     @staticmethod
-    def _copy(source: socket.socket, sink: socket.socket) -> None:
-        with suppress(OSError):
-            while piece := source.recv(65536):
-                sink.sendall(piece)
-            sink.shutdown(socket.SHUT_WR)
+    def _relay(near: socket.socket, far: socket.socket) -> None:
+        while True:  # in one thread, since no TLS socket may be read and written at once
+            for source in select.select([near, far], [], [], 5)[0]:
+                piece = source.recv(65536)
+                if not piece:
+                    return
+                (far if source is near else near).sendall(piece)
 
     def close(self) -> None:
         self._thread.join()
@@ -72,6 +73,35 @@ def test_a_proxy_that_refuses_is_named(ours: OurEnd) -> None:
     observation, _ = ours.reader.observe(target_at("https://command.invalid", proxy=proxy.url), Memory())
     proxy.close()
     assert (observation.outcome, observation.message) == (ReadOutcome.UNREACHABLE, "the proxy refused to connect to command.invalid")
+
+
+def test_a_proxy_can_itself_be_asked_over_tls(ours: OurEnd, leaf: Issued, authority: Authority) -> None:
+    proxy = TunnelProxy(b"HTTP/1.1 200 OK\r\n\r\n", tls=authority.issue("proxy").server())
+    with FarEnd(lambda _: reply(200, PROFILE), tls=leaf.server()) as far_end:
+        observation, _ = ours.reader.observe(target_at(far_end.url, proxy=proxy.url, ca_file=str(authority.certificate)), Memory())
+    proxy.close()
+    assert observation.outcome is ReadOutcome.OBSERVED
+    der = ssl.PEM_cert_to_DER_cert(leaf.certificate.read_text())
+    assert observation.collection.tls_leaf_sha256 == hashlib.sha256(der).hexdigest()
+
+
+def test_the_certificate_of_a_proxy_is_not_taken_for_that_of_the_server(ours: OurEnd, authority: Authority) -> None:
+    proxy = TunnelProxy(b"HTTP/1.1 502 X\r\nContent-Length: 0\r\n\r\n", tls=authority.issue("proxy2").server())
+    observation, _ = ours.reader.observe(target_at("https://command.invalid", proxy=proxy.url, ca_file=str(authority.certificate)), Memory())
+    proxy.close()
+    assert (observation.outcome, observation.collection.tls_leaf_sha256, observation.collection.tls_verified) == (ReadOutcome.UNREACHABLE, None, None)
+
+
+def test_a_drip_through_a_tls_proxy_is_left_at_the_deadline(ours: OurEnd, leaf: Issued, authority: Authority) -> None:
+    proxy = TunnelProxy(b"HTTP/1.1 200 OK\r\n\r\n", tls=authority.issue("proxy3").server())
+    with FarEnd(lambda _: drip(far_end, b"HTTP/1.1 200 X\r\nX-Slow: "), tls=leaf.server()) as far_end:
+        started = time.monotonic()
+        target = target_at(far_end.url, proxy=proxy.url, ca_file=str(authority.certificate), timeout_s=0.5)
+        observation, _ = ours.reader.observe(target, Memory())
+        took_s = time.monotonic() - started
+    proxy.close()
+    assert observation.outcome is ReadOutcome.TIMEOUT
+    assert took_s < 1.5
 
 
 def test_surroundings_are_not_obeyed(ours: OurEnd, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -134,7 +164,7 @@ def test_a_silent_name_server_is_left_at_the_deadline(ours: OurEnd, monkeypatch:
 def test_all_requests_of_one_observation_share_one_end(ours: OurEnd) -> None:
     def slowly() -> Iterator[bytes]:
         far_end.wait(0.15)
-        yield b"HTTP/1.1 503 X\r\nContent-Length: 0\r\nRetry-After: 0\r\n\r\n"
+        yield b"HTTP/1.1 503 X\r\nContent-Length: 0\r\nConnection: close\r\nRetry-After: 0\r\n\r\n"
 
     ours.reader.jitter = lambda: 0.0
     with FarEnd(lambda _: slowly()) as far_end:

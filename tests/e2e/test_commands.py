@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -104,7 +105,7 @@ def test_formats_go_where_they_are_told(site: Site) -> None:
         (["show"], "TARGET"),
         (["policy", "list", "recomended"], "did you mean 'recommended'"),
         (["policy", "test", "nothing"], "no policy is called"),
-        (["policy", "fields", "Prot"], "no fact has 'Prot'"),
+        (["policy", "fields", "Hostt"], "no fact has 'Hostt'"),
         (["daemon"], "no target has a schedule"),
     ],
 )
@@ -284,7 +285,7 @@ def test_help_names_every_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
     assert cli.run(["--help"]) == 0
     out = capsys.readouterr().out
     for code in ("0", "1", "2", "3", "4", "70", "74", "75", "130"):
-        assert f"\n  {code} " in out
+        assert re.search(rf"^ +{code}  ", out, re.MULTILINE)
 
 
 RAISED: list[tuple[Callable[[], BaseException], int]] = [
@@ -352,3 +353,16 @@ def test_no_configuration_says_where_it_looked(tmp_path: Path, monkeypatch: pyte
     assert "auditor.yaml" in err
     assert cli.run(["policy", "list"]) == 0, "the shipped policies need none"
     assert cli.run(["--config", "nowhere.yaml", "policy", "list"]) == 2
+
+
+def test_every_recorded_change_is_told_the_newest_first_with_its_interval(site: Site) -> None:
+    from auditor.app import App
+    from auditor.config import load
+
+    for change in ({}, {"UseSSL": False}, {}, {"Host": "smtp.nordwerk-1ndustrie.eu", "Port": 25}):
+        site.simulator.smtp = {**site.simulator.smtp, **change}
+        site.run("check")
+    with App(load(site.config)) as app:
+        (standing,) = app.store.standings(["prod"])
+    assert [[change.field for change in moved.changes] for moved in standing.moved] == [["Host", "Port"], ["UseSSL"]]
+    assert all(moved.not_before is not None and moved.not_before < moved.not_after for moved in standing.moved)

@@ -30,9 +30,9 @@ def slow(site: Site) -> None:
 
 
 CASES: dict[str, tuple[Callable[[Site], object], str]] = {
-    "dns_failed": (lambda site: site.configure(url="https://command.invalid"), "DNS"),
+    "dns_failed": (lambda site: site.configure(url="https://command.invalid"), "no address"),
     "unreachable": (lambda site: site.configure(url=closed_port()), "refused"),
-    "timeout": (slow, "1 s"),
+    "timeout": (slow, "in time"),
     "tls_failed": (lambda site: site.configure(ca_file=""), "ca_file"),
     "redirected": (lambda site: site.simulator.answer_with(302, {"Location": "https://elsewhere.example.org/"}), "redirect"),
     "unauthenticated": (lambda site: site.simulator.accounts.remove(r"CORP\svc-auditor"), "401"),
@@ -45,7 +45,7 @@ CASES: dict[str, tuple[Callable[[Site], object], str]] = {
     ),
     "throttled": (lambda site: site.simulator.fail_with(429, retry_after=1), "429"),
     "server_error": (lambda site: site.simulator.fail_with(503), "503"),
-    "malformed": (lambda site: site.simulator.answer_with(200, None, b'{"Host": "a", "Host": "b"}'), "JSON"),
+    "malformed": (lambda site: site.simulator.answer_with(200, None, b'{"Host": "a", "Host": "b"}'), "twice"),
     "too_large": (lambda site: site.simulator.answer_with(200, None, b'{"Host": "' + b"x" * 70_000 + b'"}'), "bytes"),
     "credential_missing": (
         lambda site: site.configure(auth="{type: token, token: env:E2E_NO_SUCH_VARIABLE}"),

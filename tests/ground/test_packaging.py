@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from auditor import __version__
+from auditor.resources import folder
 
 pytestmark = pytest.mark.xdist_group("packaging")  # one worker builds, once
 
@@ -95,29 +96,16 @@ def test_the_sdist_holds_what_a_packager_needs_and_no_residue(sdist: Path) -> No
     assert {name for name in names if not _RESIDUE.isdisjoint(name.split("/"))} == set()
 
 
-def _environment(folder: Path, *install: str | Path) -> tuple[Path, Path]:
+def _environment(place: Path, *install: str | Path) -> tuple[Path, Path]:
     """A fresh environment with the auditor installed from `install`; its python and its auditor. Dependencies are lent by this one."""
-    venv.create(folder, with_pip=False)
-    paths = sysconfig.get_paths("venv", vars={"base": str(folder), "platbase": str(folder)})
+    venv.create(place, with_pip=False)
+    paths = sysconfig.get_paths("venv", vars={"base": str(place), "platbase": str(place)})
     python = Path(paths["scripts"]) / ("python.exe" if sys.platform == "win32" else "python")
     lent = Path(paths["purelib"]) / "lent.pth"
     if "--editable" in install:  # its build backend runs there
         lent.write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
-    _do(
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        python,
-        "install",
-        "-q",
-        "--no-deps",
-        "--no-index",
-        "--no-build-isolation",
-        "--ignore-installed",
-        *install,
-        cwd=folder,
-    )
+    options = ("-q", "--no-deps", "--no-index", "--no-build-isolation", "--ignore-installed")
+    _do(sys.executable, "-m", "pip", "--python", python, "install", *options, *install, cwd=place)
     lent.write_text(sysconfig.get_path("purelib") + "\n", encoding="utf-8")
     return python, Path(paths["scripts"]) / "auditor"
 
@@ -134,7 +122,7 @@ def test_the_installed_command_runs_from_an_empty_folder_with_an_empty_home(whee
     places = [Path(line) for line in _do(python, "-c", _WHERE, cwd=empty, home=home).splitlines()]
 
     assert _do(auditor, "--version", cwd=empty, home=home) == f"auditor {__version__}\n"
-    assert "SMTP-001" in _do(auditor, "policy", "list", cwd=empty, home=home)
+    assert "recommended" in _do(auditor, "policy", "list", cwd=empty, home=home)
     assert all(place.is_relative_to((tmp_path / "venv").resolve()) for place in places)
     assert [*empty.iterdir(), *home.iterdir()] == []
 
@@ -145,3 +133,8 @@ def test_an_editable_install_reads_the_checkout_itself(tmp_path: Path) -> None:
     assert _do(python, "-c", _WHERE, cwd=tmp_path).splitlines() == [str(_ROOT / "auditor" / "__init__.py"), *(str(_ROOT / name) for name in _BUNDLED)]
     assert _do(auditor, "--version", cwd=tmp_path) == f"auditor {__version__}\n"
     assert [*_ROOT.glob("*.egg-info"), *_ROOT.glob("build"), *_ROOT.glob("dist")] == []
+
+
+def test_a_folder_that_was_not_shipped_is_named() -> None:
+    with pytest.raises(FileNotFoundError, match="the shipped folder 'tempaltes' is missing"):
+        folder("tempaltes")

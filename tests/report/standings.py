@@ -40,7 +40,7 @@ RULES = (
         rationale="The relay password crosses the network as base64.\nWhoever listens can use it.",
         remediation="Turn on Use SSL in System Settings, SMTP Configuration, then change the relay password.",
         references=("RFC 4954 section 4", "https://www.rfc-editor.org/rfc/rfc8314"),
-        controls=(("iso_27001", ("8.24",)), ("nist_800_53", ("SC-8", "IA-5(1)(c)"))),
+        controls=(("iso-27001-2022", ("8.24",)), ("nist-800-53r5", ("SC-8", "IA-5(1)(c)"))),
     ),
     RuleText(id="CFG-006", title="Port is a submission port", rationale="Others relay.", remediation="Use 465 or 587."),
     RuleText(id="CFG-009", title="Host is a fully qualified domain name"),

@@ -133,7 +133,7 @@ def test_a_finding_has_field_expected_observed_why_fix_sources_and_controls_unde
         "Why": "The relay password crosses the network as base64. Whoever listens can use it.",
         "Fix": "Turn on Use SSL in System Settings, SMTP Configuration, then change the relay password.",
         "Says": "RFC 4954 section 4; https://www.rfc-editor.org/rfc/rfc8314",
-        "Supports": "ISO 27001 8.24NIST 800-53 SC-8, IA-5(1)(c)",
+        "Supports": "ISO 27001:2022 8.24NIST 800-53 r5 SC-8, IA-5(1)(c)",
         "Seen": f"Tue 17 Nov 2026 09:30 UTC, snapshot {basic_snapshot(UseSSL=False, Port=25).digest[:12]}, prod-eu/CFG-001",
     }
 

@@ -94,7 +94,7 @@ def test_the_policy_that_judged_is_there_with_its_rules() -> None:
 
     assert (policy["name"], policy["version"], policy["digest"], policy["targets"]) == ("recommended", 1, POLICY.digest, ["prod-eu"])
     assert policy["vars"] == {"allowed_ports": [465, 587]}
-    assert policy["rules"]["CFG-001"]["controls"] == {"iso_27001": ["8.24"], "nist_800_53": ["SC-8", "IA-5(1)(c)"]}
+    assert policy["rules"]["CFG-001"]["controls"] == {"iso-27001-2022": ["8.24"], "nist-800-53r5": ["SC-8", "IA-5(1)(c)"]}
 
 
 def test_what_was_never_read_has_no_observation_and_no_verdict() -> None:

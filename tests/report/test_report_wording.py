@@ -3,7 +3,9 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
+import yaml
 
+from auditor import resources
 from auditor.core.model import ReadOutcome
 from auditor.report.wording import READ_WORDS, between, count, framework, iso, lasting, listed, moment
 
@@ -57,5 +59,8 @@ def test_every_end_of_a_read_has_words() -> None:
     assert READ_WORDS.keys() == set(ReadOutcome)
 
 
-def test_a_framework_without_a_name_of_its_own_is_still_readable() -> None:
-    assert (framework("iso_27001"), framework("bsi_tr_03108")) == ("ISO 27001", "BSI TR 03108")
+def test_each_framework_of_the_shipped_controls_has_a_label() -> None:
+    shipped = yaml.safe_load((resources.folder("policies") / "data" / "controls.yaml").read_text(encoding="utf-8"))
+
+    assert [key for key in shipped["frameworks"] if framework(key) == key] == []
+    assert framework("house-rules") == "house-rules"
