@@ -10,11 +10,11 @@ from functools import cached_property
 from typing import Any
 
 from auditor.core.canonical import digest
-from auditor.core.catalogue import Type
+from auditor.core.catalogue import FACTS, Group, Type
 from auditor.core.model import RuleOutcome, Severity
 
-OUTSIDE = ("baseline", "collection", "drift", "store", "target", "waivers")
-"""First words of the facts that no snapshot holds: whoever reuses a judgement must have seen the same of them."""
+OUTSIDE = frozenset(name for name, entry in FACTS.items() if entry.group in (Group.AUDIT, Group.HISTORY))
+"""Facts that no snapshot holds: whoever reuses a judgement must have seen the same of them."""
 
 Value = bool | int | str | date | tuple[bool | int | str | date, ...]
 """A literal as it is compared: lists are tuples, dates are dates, aliases are integers."""
@@ -220,7 +220,7 @@ class EffectivePolicy:
     @cached_property
     def reads(self) -> frozenset[str]:
         """The facts from outside the snapshot that its rules read."""
-        return frozenset(name for rule in self.rules for name in rule.facts if name.partition(".")[0] in OUTSIDE)
+        return OUTSIDE.intersection(name for rule in self.rules for name in rule.facts)
 
 
 def plain(value: Any) -> Any:

@@ -104,7 +104,7 @@ def _operand(written: Any, subject: str, type_: Type, name: str, types: Types) -
         case Takes.FORMAT:
             return _word(written, "format", FORMATS)
         case Takes.JSON_TYPE:
-            return _word(written, "JSON type", list(JsonType))
+            return _word(written, "JSON type", [kind.value for kind in JsonType])
         case Takes.TRUE:
             if written is not True:
                 raise MisfitError(

@@ -15,9 +15,9 @@ from auditor.policyfile.part import Part
 from auditor.policyfile.values import day, setting
 
 ID = re.compile(r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)*")
-LEVELS = tuple(Severity)
+LEVELS = tuple(level.value for level in Severity)
 
-_ON_MISSING = (RuleOutcome.FAIL, RuleOutcome.NOT_EVALUATED, RuleOutcome.NOT_APPLICABLE)
+_ON_MISSING = (RuleOutcome.FAIL.value, RuleOutcome.NOT_EVALUATED.value, RuleOutcome.NOT_APPLICABLE.value)
 _VERDICTS = {
     "passes": RuleOutcome.PASS,
     "fails": RuleOutcome.FAIL,

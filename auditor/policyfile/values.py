@@ -16,7 +16,7 @@ from auditor.policyfile.part import MisfitError, shown
 MAX_PATTERN_CHARACTERS = 512
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_VAR_KINDS = (Kind.BOOLEAN, Kind.INTEGER, Kind.TEXT, Kind.HOST, Kind.EMAIL, Kind.URL, Kind.DATE, Kind.SECRET, Kind.PATTERN, Kind.FIELD, Kind.FACT)
+_VAR_KINDS = tuple(kind.value for kind in Kind if kind not in (Kind.WORD, Kind.HEADER))
 _ONLY_LISTED, _NEVER_LISTED = (Kind.FIELD, Kind.FACT), (Kind.PATTERN,)
 
 

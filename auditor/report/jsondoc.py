@@ -64,6 +64,7 @@ def _target(target: ShownTarget) -> dict[str, Any]:
         "profile": _profile(standing.last_snapshot, target) if standing.last_snapshot else None,
         "previous": {"snapshot_digest": assessment.previous_digest, "seen_at": _iso(assessment.previous_at)} if assessment else None,
         "changes": [_change(change) for change in target.changes],
+        "earlier_changes": [_change(change) for change in target.earlier],
         "standing_limits": [{"reason": limit.reason, "facts": list(limit.facts), "rules": list(limit.rules)} for limit in target.limits],
         "findings": [_finding(shown) for shown in sorted(target.findings, key=lambda shown: shown.rule.id)],
     }

@@ -126,7 +126,10 @@ class Trouble:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownTarget:
-    """Where one target stands. `compared` says what the changes were measured against, or why there is nothing to compare."""
+    """Where one target stands. `compared` says what the changes were measured against, or why there is nothing to compare.
+
+    `earlier` are the changes recorded before the newest read, the newest first.
+    """
 
     standing: Standing
     anchor: str
@@ -142,6 +145,7 @@ class ShownTarget:
     passing: tuple[ShownFinding, ...]
     not_applicable: tuple[ShownFinding, ...]
     changes: tuple[ShownChange, ...]
+    earlier: tuple[ShownChange, ...]
     compared: str
     profile: tuple[ProfileRow, ...]
     profile_note: str
@@ -204,6 +208,7 @@ class View:
     targets: tuple[ShownTarget, ...]
     changes: tuple[ShownChange, ...]
     compared: tuple[str, ...]
+    earlier: tuple[ShownChange, ...]
     work: tuple[WorkItem, ...]
     policies: tuple[ShownPolicy, ...]
     needed_vars: tuple[NeededVar, ...]

@@ -92,6 +92,10 @@ class _Writer:
             yield from self._change(shown)
         for line in view.compared:
             yield from self.wrapped(f"– {line}", indent="  ", first="")
+        if view.earlier:
+            yield from ("", self._style("Recorded before that", bold=True))
+        for shown in view.earlier:
+            yield from self._change(shown)
 
     def _change(self, shown: ShownChange) -> Iterator[str]:
         change = shown.change

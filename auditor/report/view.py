@@ -5,6 +5,7 @@ from datetime import datetime
 
 from auditor.core.model import (
     Direction,
+    FieldChange,
     Finding,
     Leaf,
     Level,
@@ -62,6 +63,7 @@ def view(
         targets=targets,
         changes=tuple(changes),
         compared=_compared(targets),
+        earlier=tuple(sorted((change for target in targets for change in target.earlier), key=lambda c: c.not_after, reverse=True)),
         work=_work(targets),
         policies=_policies(targets),
         needed_vars=_needed_vars(targets),
@@ -109,6 +111,7 @@ def _target(standing: Standing, as_of: datetime | None) -> ShownTarget:
         passing=tuple(shown for shown in findings if shown.status is Status.PASS),
         not_applicable=tuple(shown for shown in findings if shown.status is Status.NEUTRAL),
         changes=changes,
+        earlier=_earlier(standing),
         compared=sentences.compared(standing, len(changes)),
         profile=profile.rows(standing.last_snapshot),
         profile_note=sentences.profile_note(standing, as_of),
@@ -145,17 +148,25 @@ def _changes(standing: Standing) -> tuple[ShownChange, ...]:
     if assessment is None:
         return ()
     start, end = assessment.previous_at, assessment.observation.ended_at
-    return tuple(
-        ShownChange(
-            target=standing.target.name,
-            status=Status.FAIL if change.direction in (Direction.DOWNGRADE, Direction.REDIRECTION) else Status.NEUTRAL,
-            word="changed" if change.direction is Direction.NEUTRAL else change.direction.value,
-            change=change,
-            not_before=start,
-            not_after=end,
-            happened=wording.between(start, end) if start else f"before {wording.moment(end)}",
-        )
-        for change in assessment.changes
+    return tuple(_change(standing, change, start, end) for change in assessment.changes)
+
+
+def _earlier(standing: Standing) -> tuple[ShownChange, ...]:
+    """The recorded changes before those of the newest read, the newest first."""
+    newest = standing.assessment.observation.started_at if standing.assessment else None
+    older = [moved for moved in standing.moved if moved.not_after != newest]
+    return tuple(_change(standing, change, moved.not_before, moved.not_after) for moved in older for change in moved.changes)
+
+
+def _change(standing: Standing, change: FieldChange, start: datetime | None, end: datetime) -> ShownChange:
+    return ShownChange(
+        target=standing.target.name,
+        status=Status.FAIL if change.direction in (Direction.DOWNGRADE, Direction.REDIRECTION) else Status.NEUTRAL,
+        word="changed" if change.direction is Direction.NEUTRAL else change.direction.value,
+        change=change,
+        not_before=start,
+        not_after=end,
+        happened=wording.between(start, end) if start else f"before {wording.moment(end)}",
     )
 
 

@@ -189,4 +189,4 @@ observations = Table(
 Index(None, observations.c.target_id, observations.c.id)
 # the few rows that show a change, among the many that do not
 _moved = observations.c.changes_id.is_not(None)
-Index("ix_observations_moved", observations.c.target_id, observations.c.id, sqlite_where=_moved, postgresql_where=_moved)
+Index("ix_observations_moved", observations.c.target_id, observations.c.id, sqlite_where=_moved)

@@ -85,4 +85,4 @@ def upgrade() -> None:
     )
     op.create_index("ix_observations_target_id_id", "observations", ["target_id", "id"])
     moved = sa.text("changes_id IS NOT NULL")
-    op.create_index("ix_observations_moved", "observations", ["target_id", "id"], sqlite_where=moved, postgresql_where=moved)
+    op.create_index("ix_observations_moved", "observations", ["target_id", "id"], sqlite_where=moved)

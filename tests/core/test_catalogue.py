@@ -45,7 +45,12 @@ def test_authentication_types_go_by_name() -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("Port", "integer"), ("Scope.tokens", "[text]"), ("RelayPassword.vault", "external | command"), ("domain.dnssec.bogus", "[host | sender | token_endpoint]")],
+    [
+        ("Port", "integer"),
+        ("Scope.tokens", "[text]"),
+        ("RelayPassword.vault", "external | command"),
+        ("domain.dnssec.bogus", "[host | sender | token_endpoint]"),
+    ],
 )
 def test_a_type_is_written_as_the_documentation_writes_it(name: str, text: str) -> None:
     assert FACTS[name].type_text == text

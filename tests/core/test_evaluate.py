@@ -92,7 +92,9 @@ TABLE = {  # section 6: when, require
 }
 
 
-@pytest.mark.parametrize(("when", "require", "on_missing"), [(*levels, missing) for levels in TABLE for missing in (FAIL, NOT_EVALUATED, NOT_APPLICABLE)])
+@pytest.mark.parametrize(
+    ("when", "require", "on_missing"), [(*levels, missing) for levels in TABLE for missing in (FAIL, NOT_EVALUATED, NOT_APPLICABLE)]
+)
 def test_a_rule_is_the_implication_from_when_to_require(when: Level, require: Level, on_missing: RuleOutcome) -> None:
     asked = rule(is_true("UseSSL"), when=is_true("profile.configured"), on_missing=on_missing)
     finding = judged(asked, at(UseSSL=require, profile__configured=when))
@@ -132,7 +134,9 @@ INFO, LOW, MEDIUM, HIGH, CRITICAL = Severity
         (ABSENT, UNSEEN, HIGH, ["Host.idna_stable"]),
     ],
 )
-def test_the_first_entry_that_holds_counts_and_so_does_any_above_it_that_may(first: Level, second: Level, severity: Severity, because: list[str]) -> None:
+def test_the_first_entry_that_holds_counts_and_so_does_any_above_it_that_may(
+    first: Level, second: Level, severity: Severity, because: list[str]
+) -> None:
     ratings = (Rating(MEDIUM, is_true("profile.configured")), Rating(HIGH, is_true("Host.idna_stable")), Rating(LOW))
     finding = judged(rule(is_true("UseSSL"), ratings=ratings), at(UseSSL=FALSE, profile__configured=first, Host__idna_stable=second))
     assert (finding.severity, [leaf.fact for leaf in finding.severity_because]) == (severity, because)
@@ -208,12 +212,16 @@ LIMIT, TROUBLE, GONE = lacking(State.NOT_OFFERED, "API v1 cannot show this"), la
         (All((is_true("UseSSL"), is_true("profile.configured"))), {"UseSSL": LIMIT, "profile.configured": TROUBLE}, False),
     ],
 )
-def test_a_standing_limit_rests_on_what_the_source_does_not_offer_and_on_nothing_else(condition: Condition, seen: dict[str, Fact], standing: bool) -> None:
+def test_a_standing_limit_rests_on_what_the_source_does_not_offer_and_on_nothing_else(
+    condition: Condition, seen: dict[str, Fact], standing: bool
+) -> None:
     finding = judged(rule(condition), Facts(seen))
     assert (finding.outcome, finding.standing) == (NOT_EVALUATED, standing)
 
 
-@pytest.mark.parametrize(("when", "require", "standing"), [(LIMIT, TROUBLE, True), (TROUBLE, LIMIT, False), (GONE, LIMIT, False), (value(True), LIMIT, True)])
+@pytest.mark.parametrize(
+    ("when", "require", "standing"), [(LIMIT, TROUBLE, True), (TROUBLE, LIMIT, False), (GONE, LIMIT, False), (value(True), LIMIT, True)]
+)
 def test_where_it_is_not_known_whether_the_rule_applies_that_decides(when: Fact, require: Fact, standing: bool) -> None:
     finding = judged(rule(is_true("UseSSL"), when=is_true("profile.configured")), Facts({"UseSSL": require, "profile.configured": when}))
     assert (finding.outcome, finding.standing) == (NOT_EVALUATED, standing)
@@ -285,7 +293,12 @@ def test_what_is_recalled_is_told_apart_by_type_reason_and_day() -> None:
 
     def outcome(fact: Fact, day: date = TODAY) -> tuple[str, Any, Any, date]:
         (finding,) = judge(compiled, Facts({"UseSSL": fact}), as_of=day)
-        return finding.outcome.value, finding.because[0].reason if finding.because else None, finding.because[0].sent if finding.because else None, finding.as_of
+        return (
+            finding.outcome.value,
+            finding.because[0].reason if finding.because else None,
+            finding.because[0].sent if finding.because else None,
+            finding.as_of,
+        )
 
     assert outcome(value(True)) == ("pass", None, None, TODAY)
     assert outcome(value(1)) == ("error", None, None, TODAY)

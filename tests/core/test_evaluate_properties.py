@@ -46,7 +46,9 @@ conditions: st.SearchStrategy[Condition] = st.recursive(
     max_leaves=8,
 )
 rules = st.builds(
-    lambda require, when, rated, on_missing: rule(require, when=when, ratings=(Rating(Severity.CRITICAL, rated), Rating(Severity.LOW)), on_missing=on_missing),
+    lambda require, when, rated, on_missing: rule(
+        require, when=when, ratings=(Rating(Severity.CRITICAL, rated), Rating(Severity.LOW)), on_missing=on_missing
+    ),
     conditions,
     st.none() | conditions,
     conditions,

@@ -79,8 +79,16 @@ def test_without_a_value_an_operator_is_absent_or_unseen_negated_or_not(name: st
 
 
 PRESENT: dict[tuple[str, Any], dict[State, Level]] = {
-    ("set", True): {State.UNSET: FALSE, **{state: WITHOUT_A_VALUE[state] for state in WITHOUT_A_VALUE if state is not State.UNSET}, State.VALUE: TRUE},
-    ("unset", True): {State.UNSET: TRUE, **{state: WITHOUT_A_VALUE[state] for state in WITHOUT_A_VALUE if state is not State.UNSET}, State.VALUE: FALSE},
+    ("set", True): {
+        State.UNSET: FALSE,
+        **{state: WITHOUT_A_VALUE[state] for state in WITHOUT_A_VALUE if state is not State.UNSET},
+        State.VALUE: TRUE,
+    },
+    ("unset", True): {
+        State.UNSET: TRUE,
+        **{state: WITHOUT_A_VALUE[state] for state in WITHOUT_A_VALUE if state is not State.UNSET},
+        State.VALUE: FALSE,
+    },
     ("offered", True): {**dict.fromkeys(State, TRUE), State.NOT_OFFERED: FALSE, State.INCONCLUSIVE: UNSEEN},
     ("offered", False): {**dict.fromkeys(State, FALSE), State.NOT_OFFERED: TRUE, State.INCONCLUSIVE: UNSEEN},
 }
@@ -209,7 +217,13 @@ def test_a_pattern_matches_the_whole_text() -> None:
 
 @pytest.mark.parametrize(
     ("bounds", "length", "holds"),
-    [((("equals", 2),), 2, True), ((("equals", 2),), 3, False), ((("gte", 1), ("lt", 3)), 2, True), ((("gte", 1), ("lt", 3)), 3, False), ((("gt", 2),), 2, False)],
+    [
+        ((("equals", 2),), 2, True),
+        ((("equals", 2),), 3, False),
+        ((("gte", 1), ("lt", 3)), 2, True),
+        ((("gte", 1), ("lt", 3)), 3, False),
+        ((("gt", 2),), 2, False),
+    ],
 )
 def test_a_number_test_holds_where_every_bound_does(bounds: tuple[tuple[str, int], ...], length: int, holds: bool) -> None:
     wanted = TRUE if holds else FALSE
@@ -223,7 +237,9 @@ def test_days_ahead_counts_from_the_day_of_the_observation_and_the_past_is_negat
     assert level(asked, facts(**{"Host.basic_ends_on": day}), as_of=date(2026, 6, 1)) is (TRUE if holds else FALSE)
 
 
-@pytest.mark.parametrize(("subject", "wrong"), [("Port", "587"), ("Port", True), ("UseSSL", 1), ("Host", 5), ("Scope.tokens", "openid"), ("Scope.tokens", ["a"])])
+@pytest.mark.parametrize(
+    ("subject", "wrong"), [("Port", "587"), ("Port", True), ("UseSSL", 1), ("Host", 5), ("Scope.tokens", "openid"), ("Scope.tokens", ["a"])]
+)
 def test_a_value_of_another_type_is_a_fault_of_ours_and_no_answer(subject: str, wrong: Any) -> None:
     operator, operand = ("length", (("gte", 0),)) if FACTS[subject].type.many else ("equals", FACTS[subject].example)
     finding = judged(rule(criterion(subject, operator, operand)), facts(**{subject: wrong}))
@@ -278,7 +294,9 @@ def test_a_var_as_subject_takes_the_operators_of_its_type() -> None:
 
 
 def test_a_leaf_says_what_was_expected_and_what_was_found() -> None:
-    assert met(criterion("Port", "in", VarRef("ports")), facts(Port=Fact(State.ILL_TYPED, "587", JsonType.TEXT)), ports=(INTEGER.listed, (465, 587))) == Leaf(
+    assert met(
+        criterion("Port", "in", VarRef("ports")), facts(Port=Fact(State.ILL_TYPED, "587", JsonType.TEXT)), ports=(INTEGER.listed, (465, 587))
+    ) == Leaf(
         at="require/Port/in",
         fact="Port",
         operator="in",

@@ -38,8 +38,22 @@ WORDS: list[tuple[str, str, Any, Fact, str, str]] = [
     ("Host", "under", ("a.b",), value("c"), 'a host under "a.b", got "c"', 'a host not under "a.b", got "c"'),
     ("Host", "resembles", ("a.b",), value("c"), 'a look-alike of "a.b", got "c"', 'no look-alike of "a.b", got "c"'),
     ("Host", "format", "fqdn", value("relay"), 'the format fqdn, got "relay"', 'not the format fqdn, got "relay"'),
-    ("SenderName", "length", (("gte", 1), ("lte", 2)), value("PKI"), 'a length of at least 1 and at most 2, got "PKI"', 'a length other than at least 1 and at most 2, got "PKI"'),
-    ("Host.basic_off_on", "days_ahead", (("gt", 90),), lacking(State.UNSET), "a day more than 90 days ahead, got nothing (unset)", "a day other than more than 90 days ahead, got nothing (unset)"),
+    (
+        "SenderName",
+        "length",
+        (("gte", 1), ("lte", 2)),
+        value("PKI"),
+        'a length of at least 1 and at most 2, got "PKI"',
+        'a length other than at least 1 and at most 2, got "PKI"',
+    ),
+    (
+        "Host.basic_off_on",
+        "days_ahead",
+        (("gt", 90),),
+        lacking(State.UNSET),
+        "a day more than 90 days ahead, got nothing (unset)",
+        "a day other than more than 90 days ahead, got nothing (unset)",
+    ),
     (
         "Host",
         "same_as",
@@ -50,8 +64,22 @@ WORDS: list[tuple[str, str, Any, Fact, str, str]] = [
     ),
     ("Host", "set", True, lacking(State.UNSET), "a value, got nothing (unset)", "no value, got nothing (unset)"),
     ("Host", "unset", True, value("a"), 'no value, got "a"', 'a value, got "a"'),
-    ("Host", "offered", True, lacking(State.NOT_OFFERED), "to be offered, got not offered by this source", "not to be offered, got not offered by this source"),
-    ("Host", "type", "text", Fact(State.ILL_TYPED, 5, JsonType.INTEGER), "to be sent as text, got integer 5", "not to be sent as text, got integer 5"),
+    (
+        "Host",
+        "offered",
+        True,
+        lacking(State.NOT_OFFERED),
+        "to be offered, got not offered by this source",
+        "not to be offered, got not offered by this source",
+    ),
+    (
+        "Host",
+        "type",
+        "text",
+        Fact(State.ILL_TYPED, 5, JsonType.INTEGER),
+        "to be sent as text, got integer 5",
+        "not to be sent as text, got integer 5",
+    ),
 ]
 
 

@@ -47,6 +47,9 @@ def test_a_file_of_another_form_is_refused(tmp_path: Path, text: str, line: int,
     assert hint in hinted
 
 
+EX = "require: {UseSSL: true}\nexamples: "
+VERDICTS = "passes, fails, not_applicable, not_evaluated"
+
 RULES = [
     # the body of a rule, of which line 1 stands in line 6 of the file where no vars are declared
     ("require: {UseSSL: true}\nwhn: {Port: 25}", 7, "a rule has no 'whn'", "did you mean 'when'"),
@@ -60,11 +63,10 @@ RULES = [
     ("require:\n  all:\n  - Port: 587\n  - UseTLS: true", 9, "no fact is called 'UseTLS'", "did you mean 'UseSSL'"),
     ("require: {anny: [{UseSSL: true}]}", 6, "no fact is called 'anny'", "did you mean 'any'"),
     ("require: {zzzz: 1}", 6, "no fact is called 'zzzz'", "`auditor policy fields`"),
-    ("require: {Port: {gretaer: 5}}", 6, "no operator is called 'gretaer'", "operators that fit Port: equals"),
+    ("require: {Port: {gretaer: 5}}", 6, "no operator is called 'gretaer'", "did you mean 'gte'"),
     ("require: {Port: {equal: 5}}", 6, "no operator is called 'equal'", "did you mean 'equals'"),
     ("require: {Port: {start_with: a}}", 6, "no operator is called 'start_with'", "did you mean 'starts_with'"),
     ("require: {Host: {format: fqnd}}", 6, "a format is one of fqdn", "did you mean 'fqdn'"),
-    ("require: {Port: {type: number}}", 0, "", ""),
     ("require: {Port: {type: string}}", 6, "a JSON type is one of boolean", ""),
     ("require: {Host.provider: exchang_online}", 6, "'exchang_online' is not one of exchange_online", "did you mean 'exchange_online'"),
     ("require: {ClientSecret: kept}", 6, "'kept' is not one of stored", ""),
@@ -128,38 +130,43 @@ RULES = [
     # vars
     ("require: {Port: $portz}", 6, "no var is called '$portz'", "no var is declared"),
     ("require: {$portz: {set: true}}", 6, "no var is called '$portz'", "no var is declared"),
-    ("require: {Port: {in: [$ports, 25]}}", 6, "'$ports' is no name that it knows", "") if False else ("require: {SenderName: [$a]}", 6, "a var cannot stand here: '$a'", "write it twice"),
+    ("require: {SenderName: [$a]}", 6, "a var cannot stand here: '$a'", "write it twice"),
     # the rest of a rule
     ("require: {UseSSL: true}\non_missing: ignore", 7, "on_missing is one of fail, not_evaluated, not_applicable", ""),
     ("require: {UseSSL: true}\nrationale: [a]", 7, "a rationale is text, this is a list", ""),
     ("require: {UseSSL: true}\nreferences: RFC 1", 7, "a list of references is a list with one item or more", ""),
-    ("require: {UseSSL: true}\nbundles: [transfer]", 7, "no bundle is called 'transfer'", "there are: transit"),
+    ("require: {UseSSL: true}\nbundles: [people]", 7, "no bundle is called 'people'", "there are: transit"),
     ("require: {UseSSL: true}\nbundles: [transitt]", 7, "no bundle is called 'transitt'", "did you mean 'transit'"),
     ("require: {UseSSL: true}\ncontrols: {nits: [SC-8]}", 7, "no framework is called 'nits'", "did you mean 'nist'"),
     ("require: {UseSSL: true}\ncontrols: {nist: [SC-88]}", 7, "nist has no control 'SC-88'", "did you mean 'SC-8'"),
     ("require: {UseSSL: true}\ncontrols: {iso: [8.24]}", 7, "8.24 means different things", 'write "8.24"'),
     # examples
-    ("require: {UseSSL: true}\nexamples: [{}]", 7, "an example has one of passes", ""),
-    ("require: {UseSSL: true}\nexamples: [{passes: {}, fails: {}}]", 7, "an example has one of passes, fails, not_applicable, not_evaluated; this one has passes and fails", ""),
-    ("require: {UseSSL: true}\nexamples: [{pases: {}}]", 7, "an example has no 'pases'", "did you mean 'passes'"),
-    ("require: {UseSSL: true}\nexamples: [{passes: []}]", 7, "an example is a mapping of facts, this is an empty list", ""),
-    ("require: {UseSSL: true}\nexamples: [{passes: {UseSSl: true}}]", 7, "no fact is called 'UseSSl'", "did you mean 'UseSSL'"),
-    ("require: {UseSSL: true}\nexamples: [{fails: {Host: {inconclusve: x}}}]", 7, "Host: a mapping in an example is one state and its reason", "did you mean 'inconclusive'"),
-    ("require: {UseSSL: true}\nexamples: [{fails: {Host: {missing: a, unset: b}}}]", 7, "Host: a mapping in an example is one state", ""),
-    ("require: {UseSSL: true}\nexamples: [{fails: {Host: {inconclusive: null}}}]", 7, "Host: a reason is text, this is null", ""),
-    ("require: {UseSSL: true}\nexamples: [{fails: {RelayAuthenticationType: Basci}}]", 7, "RelayAuthenticationType: 'Basci' is no name that it knows", "did you mean 'Basic'"),
-    ("require: {UseSSL: true}\nexamples: [{fails: {ClientSecret: hunter}}]", 7, "ClientSecret: 'hunter' is not one of stored", ""),
-    ("require: {UseSSL: true}\nexamples: [{fails: {Host.provider: 5}}]", 7, "Host.provider: expected a word, this is the integer 5", ""),
-    ("require: {UseSSL: true}\nexamples: [{fails: {RequestHeaders: [{Nme: a, Value: b}]}}]", 7, "RequestHeaders: a header has no 'Nme'", "did you mean 'Name'"),
-    ("require: {UseSSL: true}\nexamples: [{fails: {}, severity: hgih}]", 7, "a severity is one of info", "did you mean 'high'"),
-    ("require: {UseSSL: true}\nexamples: [{passes: {}, severity: high}]", 7, "only what fails or is not evaluated has a severity", ""),
-    ("require: {UseSSL: true}\nexamples: [{fails: {}, as_of: 2026-13-01}]", 7, "there is no day 2026-13-01", ""),
-    ("require: {UseSSL: true}\nexamples: [{fails: {}, vars: {port: 1}}]", 7, "no var is called 'port'", "declared are: none"),
-    ("require: {server.cert.renew_by: {days_ahead: {gt: 0}}}\nexamples: [{fails: {}}]", 7, "the rule reads the date, so its examples need `as_of`", ""),
+    (EX + "[{}]", 7, "an example has one of passes", ""),
+    (EX + "[{passes: {}, fails: {}}]", 7, f"an example has one of {VERDICTS}; this one has passes and fails", ""),
+    (EX + "[{pases: {}}]", 7, "an example has no 'pases'", "did you mean 'passes'"),
+    (EX + "[{passes: []}]", 7, "an example is a mapping of facts, this is an empty list", ""),
+    (EX + "[{passes: {UseSSl: true}}]", 7, "no fact is called 'UseSSl'", "did you mean 'UseSSL'"),
+    (EX + "[{fails: {Host: {inconclusve: x}}}]", 7, "Host: a mapping in an example is one state and its reason", "did you mean 'inconclusive'"),
+    (EX + "[{fails: {Host: {missing: a, unset: b}}}]", 7, "Host: a mapping in an example is one state", ""),
+    (EX + "[{fails: {Host: {inconclusive: null}}}]", 7, "Host: a reason is text, this is null", ""),
+    (EX + "[{fails: {RelayAuthenticationType: Basci}}]", 7, "RelayAuthenticationType: 'Basci' is no name that it knows", "did you mean 'Basic'"),
+    (EX + "[{fails: {ClientSecret: hunter}}]", 7, "ClientSecret: 'hunter' is not one of stored", ""),
+    (EX + "[{fails: {Host.provider: 5}}]", 7, "Host.provider: expected a word, this is the integer 5", ""),
+    (EX + "[{fails: {RequestHeaders: [{Nme: a, Value: b}]}}]", 7, "RequestHeaders: a header has no 'Nme'", "did you mean 'Name'"),
+    (EX + "[{fails: {}, severity: hgih}]", 7, "a severity is one of info", "did you mean 'high'"),
+    (EX + "[{passes: {}, severity: high}]", 7, "only what fails or is not evaluated has a severity", ""),
+    (EX + "[{fails: {}, as_of: 2026-13-01}]", 7, "there is no day 2026-13-01", ""),
+    (EX + "[{fails: {}, vars: {port: 1}}]", 7, "no var is called 'port'", "declared are: none"),
+    (
+        "require: {server.cert.renew_by: {days_ahead: {gt: 0}}}\nexamples: [{fails: {}}]",
+        7,
+        "the rule reads the date, so its examples need `as_of`",
+        "such as as_of: 2026-12-31",
+    ),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("body", "line", "message", "hint"), [it for it in RULES if it[1]])
+@pytest.mark.parametrize(("body", "line", "message", "hint"), RULES)
 def test_a_rule_that_says_something_wrong_is_refused(tmp_path: Path, body: str, line: int, message: str, hint: str) -> None:
     said, hinted = refused(tmp_path, policy(rule(body)))
     about = f"p0.yaml:{line}: " + ("" if message.startswith("8.24") else "rule T-1: ")
@@ -224,7 +231,7 @@ def test_a_rule_that_is_no_mapping_is_refused(tmp_path: Path) -> None:
 
 def test_keys_that_begin_with_x_are_free_in_policies_and_rules_and_nowhere_else(tmp_path: Path) -> None:
     assert book(tmp_path, policy(rule("require: {UseSSL: true}\nx-owner: me"), head="x-notes: {any: thing}\n")).names()
-    said, _ = refused(tmp_path, policy(rule("require: {UseSSL: true}\nexamples: [{passes: {}, x-why: a}]")))
+    said, _ = refused(tmp_path, policy(rule(EX + "[{passes: {}, x-why: a}]")))
     assert "an example has no 'x-why'" in said
 
 
@@ -264,7 +271,11 @@ def test_a_var_that_is_declared_wrong_is_refused(tmp_path: Path, declared: str, 
 
 # --- composition --------------------------------------------------------------------------------------------------
 
-BASE = policy(rule("require: {UseSSL: true}", id_="B-1") + rule("require: {Port: 587}", id_="B-2"), head="vars:\n  port: {type: integer, default: 587}\n", name="base")
+BASE = policy(
+    rule("require: {UseSSL: true}", id_="B-1") + rule("require: {Port: 587}", id_="B-2"),
+    head="vars:\n  port: {type: integer, default: 587}\n",
+    name="base",
+)
 
 
 @pytest.mark.parametrize(
@@ -296,7 +307,9 @@ def test_a_policy_that_keeps_no_rule_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_circle_of_bases_is_refused(tmp_path: Path) -> None:
-    said, _ = refused(tmp_path, policy(head="extends: [b]\n", name="a"), policy(head="extends: [c]\n", name="b"), policy(head="extends: [b]\n", name="c"))
+    said, _ = refused(
+        tmp_path, policy(head="extends: [b]\n", name="a"), policy(head="extends: [c]\n", name="b"), policy(head="extends: [b]\n", name="c")
+    )
     assert said == "p2.yaml:4: b extends c extends b: a circle has no base"
 
 
@@ -326,7 +339,7 @@ def test_the_text_of_an_inherited_rule_is_never_overridden(tmp_path: Path, exclu
         ("{labels: {env: lab}}", "an override needs 'vars'", ""),
         ("{labels: {}, vars: {port: 25}}", "labels is a mapping with one entry or more", ""),
         ("{labels: {env: 5}, vars: {port: 25}}", "a label is text, this is the integer 5", ""),
-        ("{targets: [lab-l], vars: {port: 25}}", "no target is called 'lab-l'", "did you mean 'lab-1'"),
+        ("{targets: [lab-11], vars: {port: 25}}", "no target is called 'lab-11'", "did you mean 'lab-1'"),
         ('{targets: ["glob:prod-*"], vars: {port: 25}}', "no target is called 'glob:prod-*'", ""),
         ("{targets: [lab-1], vars: {prot: 25}}", "no var is called 'prot'", "did you mean 'port'"),
         ("{targets: [lab-1], vars: {port: a}}", "port: expected an integer, this is the text 'a'", ""),
@@ -334,7 +347,9 @@ def test_the_text_of_an_inherited_rule_is_never_overridden(tmp_path: Path, exclu
     ],
 )
 def test_an_override_that_names_nothing_is_refused(tmp_path: Path, override: str, message: str, hint: str) -> None:
-    said, hinted = refused(tmp_path, policy(GOOD, head=f"vars:\n  port: {{type: integer, default: 587}}\noverrides:\n- {override}\n"), targets=["lab-1", "lab-2"])
+    said, hinted = refused(
+        tmp_path, policy(GOOD, head=f"vars:\n  port: {{type: integer, default: 587}}\noverrides:\n- {override}\n"), targets=["lab-1", "lab-2"]
+    )
     assert said.startswith(f"p0.yaml:7: {message}")
     assert hint in hinted
 

@@ -387,3 +387,25 @@ def test_a_server_without_a_mail_profile_has_no_rows() -> None:
     (target,) = shown(standing("a", seen=snapshot(configured=False))).targets
 
     assert target.profile == ()
+
+
+def test_changes_before_the_newest_read_are_told_apart_the_newest_first() -> None:
+    from dataclasses import replace
+
+    from auditor.core.model import Moved
+
+    now = standing("a", changes=(NEUTRAL,))
+    assert now.assessment is not None
+    began = now.assessment.observation.started_at
+    moved = (
+        Moved(not_before=began - timedelta(days=1), not_after=began, changes=(NEUTRAL,)),
+        Moved(not_before=began - timedelta(days=3), not_after=began - timedelta(days=2), changes=(TLS_OFF, UPGRADE)),
+        Moved(not_before=None, not_after=began - timedelta(days=9), changes=(NEUTRAL,)),
+    )
+    page = shown(replace(now, moved=moved))
+    assert [each.change for each in page.changes] == [NEUTRAL]
+    assert [(each.change, began - each.not_after) for each in page.earlier] == [
+        (TLS_OFF, timedelta(days=2)),
+        (UPGRADE, timedelta(days=2)),
+        (NEUTRAL, timedelta(days=9)),
+    ]
