@@ -1,0 +1,56 @@
+"""The trade's words as values: what was read, what it says, what was concluded.
+
+Nothing here can hold a secret: a fact of a secret is its state, what identifies it is a keyed fingerprint.
+"""
+
+from auditor.core.model.fact import OAUTH_FIELDS, PROFILE_FIELDS, SECRET_FIELDS, Fact, FactValue, JsonType, Shape, State
+from auditor.core.model.finding import Assessment, Direction, FieldChange, Finding, Judgement, Leaf, Level, RuleOutcome, Severity, Verdict
+from auditor.core.model.observation import Collection, Memory, Observation, ReadOutcome
+from auditor.core.model.snapshot import Fingerprint, HeaderSeen, SecretPlace, Snapshot, UnknownField
+from auditor.core.model.standing import MAX_MOVED, Moved, PolicyText, RuleText, Standing, TargetText
+from auditor.core.model.target import Auth, BasicAuth, ClientCertificate, ClientCredentials, Schedule, SecretRef, StaticToken, Target, TokenAuthMethod
+
+__all__ = [
+    "MAX_MOVED",
+    "OAUTH_FIELDS",
+    "PROFILE_FIELDS",
+    "SECRET_FIELDS",
+    "Assessment",
+    "Auth",
+    "BasicAuth",
+    "ClientCertificate",
+    "ClientCredentials",
+    "Collection",
+    "Direction",
+    "Fact",
+    "FactValue",
+    "FieldChange",
+    "Finding",
+    "Fingerprint",
+    "HeaderSeen",
+    "JsonType",
+    "Judgement",
+    "Leaf",
+    "Level",
+    "Memory",
+    "Moved",
+    "Observation",
+    "PolicyText",
+    "ReadOutcome",
+    "RuleOutcome",
+    "RuleText",
+    "Schedule",
+    "SecretPlace",
+    "SecretRef",
+    "Severity",
+    "Shape",
+    "Snapshot",
+    "Standing",
+    "State",
+    "StaticToken",
+    "Target",
+    "TargetText",
+    "TokenAuthMethod",
+    "UnknownField",
+    "Verdict",
+]

@@ -1,0 +1,150 @@
+"""A snapshot: the redacted profile of one server, as it is stored, compared and exported."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from auditor.core.canonical import digest
+from auditor.core.model.fact import Fact, JsonType, Shape, State
+
+
+@dataclass(frozen=True, slots=True)
+class Fingerprint:
+    """HMAC-SHA-256 of a value under the installation's key: equal values can be told from different ones, the value cannot be had.
+
+    Fingerprints under different keys are not comparable.
+    """
+
+    key_id: str
+    mac: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SecretPlace:
+    """Where a secret that Command does not show is kept: the PAM provider's id and the fingerprints of its parameters, by name.
+
+    `undisclosed` is a secret that v1 only says to be in PAM.
+    """
+
+    provider: int | None = None
+    parameters: tuple[tuple[str, Fingerprint], ...] = ()
+    undisclosed: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderSeen:
+    """One request header of the profile: its name in clear, of its value only class, length bucket and fingerprint."""
+
+    name: str
+    kind: str
+    length: str
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UnknownField:
+    """A key that no version documents: name, JSON type, length bucket and fingerprint, never the value."""
+
+    name: str
+    sent: JsonType
+    length: str
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """What a server says of its mail profile, redacted. Two answers that say the same have the same digest.
+
+    `facts` holds every profile field and every fact fixed while reading (`api.version`, `RequestHeaders.faults`, ...).
+    """
+
+    configured: bool
+    shape: Shape
+    facts: Mapping[str, Fact]
+    secrets: Mapping[str, SecretPlace] = field(default_factory=dict)
+    headers: tuple[HeaderSeen, ...] = ()
+    unknown: tuple[UnknownField, ...] = ()
+    detectors: int = 1
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the canonical JSON of `document()`."""
+        return digest(self.document())
+
+    def document(self) -> dict[str, Any]:
+        """The snapshot as JSON: what is stored, exported and digested."""
+        return {
+            "schema": "smtp-snapshot/1",
+            "configured": self.configured,
+            "shape": self.shape.value,
+            "detectors": self.detectors,
+            "facts": {name: _fact_document(fact) for name, fact in self.facts.items()},
+            "secrets": {
+                name: {
+                    "provider": place.provider,
+                    "parameters": {key: [mark.key_id, mark.mac] for key, mark in place.parameters},
+                    "undisclosed": place.undisclosed,
+                }
+                for name, place in self.secrets.items()
+            },
+            "headers": [
+                {"name": h.name, "kind": h.kind, "length": h.length, "fingerprint": [h.fingerprint.key_id, h.fingerprint.mac]} for h in self.headers
+            ],
+            "unknown": [
+                {"name": u.name, "sent": u.sent.value, "length": u.length, "fingerprint": [u.fingerprint.key_id, u.fingerprint.mac]}
+                for u in self.unknown
+            ],
+        }
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> "Snapshot":
+        """The snapshot that `document()` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: It is not such a document.
+        """
+        if document["schema"] != "smtp-snapshot/1":
+            raise ValueError(f"unknown snapshot schema {document['schema']!r}")
+        return Snapshot(
+            configured=document["configured"],
+            shape=Shape(document["shape"]),
+            detectors=document["detectors"],
+            facts={name: _fact_from(value) for name, value in document["facts"].items()},
+            secrets={
+                name: SecretPlace(
+                    provider=value["provider"],
+                    parameters=tuple(sorted((key, Fingerprint(*mark)) for key, mark in value["parameters"].items())),
+                    undisclosed=value["undisclosed"],
+                )
+                for name, value in document["secrets"].items()
+            },
+            headers=tuple(
+                HeaderSeen(name=h["name"], kind=h["kind"], length=h["length"], fingerprint=Fingerprint(*h["fingerprint"]))
+                for h in document["headers"]
+            ),
+            unknown=tuple(
+                UnknownField(name=u["name"], sent=JsonType(u["sent"]), length=u["length"], fingerprint=Fingerprint(*u["fingerprint"]))
+                for u in document["unknown"]
+            ),
+        )
+
+
+def _fact_document(fact: Fact) -> dict[str, Any]:
+    document: dict[str, Any] = {"state": fact.state.value}
+    if fact.value is not None:
+        document["value"] = list(fact.value) if isinstance(fact.value, tuple) else fact.value
+    if fact.sent is not None:
+        document["sent"] = fact.sent.value
+    if fact.reason is not None:
+        document["reason"] = fact.reason
+    return document
+
+
+def _fact_from(document: Mapping[str, Any]) -> Fact:
+    value = document.get("value")
+    return Fact(
+        State(document["state"]),
+        tuple(value) if isinstance(value, list) else value,
+        JsonType(document["sent"]) if "sent" in document else None,
+        document.get("reason"),
+    )
