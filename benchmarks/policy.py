@@ -147,10 +147,10 @@ def ours(made: list[dict[str, Any]]) -> Callable[[], list[list[bool]]]:
     with TemporaryDirectory() as folder:
         (Path(folder) / "bench.yaml").write_text(POLICY, encoding="utf-8")
         controls = policyfile.load_controls(resources.folder("policies") / "data" / "controls.yaml")
-        book = policyfile.load([Path(folder)], target_names=None, controls=controls)
+        book = policyfile.load([Path(folder)], target_names=None, controls=controls, tables=datatables.load())
     compiled = book.compile(book.effective("bench", target="t", labels={}, installation={}, own={}))
-    tables, day = datatables.load(), date(2026, 11, 23)
-    facts = [with_derived(snapshot.facts, tables) for snapshot in snapshots(made)]
+    day = date(2026, 11, 23)
+    facts = [with_derived(snapshot.facts, book.tables) for snapshot in snapshots(made)]
     passing = (RuleOutcome.PASS, RuleOutcome.NOT_APPLICABLE)
     return lambda: [[finding.outcome in passing for finding in judge(compiled, fact, as_of=day)] for fact in facts]
 
