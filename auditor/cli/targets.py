@@ -37,7 +37,7 @@ def list_(settings: Settings, labels: tuple[str, ...], form: str) -> None:
         click.echo(click.style(target["name"], bold=True))
         width = max(len(key) for key in target["values"])
         for key, entry in target["values"].items():
-            click.echo(f"  {key:{width}}  {safe(str(entry['value'])):40}  {click.style(entry['from'], dim=True)}")
+            click.echo(f"  {key:{width}}  {safe(_written(entry['value']))}  {click.style('(' + entry['from'] + ')', dim=True)}")
 
 
 def _described(config: "Config", target: "Target") -> dict[str, Any]:
@@ -63,6 +63,10 @@ def _described(config: "Config", target: "Target") -> dict[str, Any]:
         "name": target.name,
         "values": {key: {"value": value, "from": config.origin(target.name, key)} for key, value in values.items()},
     }
+
+
+def _written(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _auth(target: "Target") -> str:

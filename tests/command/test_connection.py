@@ -171,8 +171,10 @@ def test_all_requests_of_one_observation_share_one_end(ours: OurEnd) -> None:
         started = time.monotonic()
         observation, _ = ours.reader.observe(target_at(far_end.url, timeout_s=0.2, attempts=50), Memory())
         took_s = time.monotonic() - started
-    assert observation.outcome in (ReadOutcome.SERVER_ERROR, ReadOutcome.TIMEOUT)
-    assert took_s < 1.5
+    # a loaded machine may also meet the reset with which this far end closes
+    assert observation.outcome in (ReadOutcome.SERVER_ERROR, ReadOutcome.TIMEOUT, ReadOutcome.UNREACHABLE)
+    assert observation.collection.attempts < 50, "the end came before the attempts were used up"
+    assert took_s < 7, "each on its own, 50 attempts would have taken longer"
 
 
 def test_no_time_left_is_a_timeout_before_any_request() -> None:
