@@ -2,7 +2,7 @@
 
 import os
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +10,7 @@ from auditor import __version__
 from auditor.core.model import Assessment, PolicyText, Standing, TargetText
 from auditor.errors import StoreError
 from auditor.report.formats import FORMATS
+from auditor.report.html import compiled_page
 from auditor.report.view import View, view
 
 if TYPE_CHECKING:
@@ -32,6 +33,12 @@ def view_of_one(assessment: Assessment, target: TargetText, policy: PolicyText) 
 def render(shown: View, form: str) -> bytes:
     """The report in the format called `form`, one of `FORMATS`."""
     return FORMATS[form](shown)
+
+
+def get_ready(forms: Collection[str]) -> None:
+    """Do beforehand what rendering in these formats needs and no data: while servers are waited for, it costs nothing."""
+    if "html" in forms:
+        compiled_page()
 
 
 def write(content: bytes, path: Path) -> None:

@@ -1,5 +1,7 @@
 """`auditor check`: one crontab line that reads, judges, records and reports."""
 
+from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,7 +52,7 @@ def check(
     else:
         if policy_name:
             raise UsageError("--policy goes with --input", hint="a target's policy stands in the configuration")
-        assessments, shown = _check_live(settings, targets, labels, force=force)
+        assessments, shown = _check_live(settings, targets, labels, force=force, forms=[form for form, _ in wanted])
     put_out(shown, wanted)
     from auditor.core.assess import exit_code
 
@@ -94,14 +96,19 @@ def put_out(shown: "View", wanted: list[tuple[str, Path | None]]) -> None:
             print_bytes(publish.render(shown, form))
 
 
-def _check_live(settings: Settings, names: tuple[str, ...], labels: tuple[str, ...], *, force: bool) -> "tuple[list[Assessment], View]":
+def _check_live(
+    settings: Settings, names: tuple[str, ...], labels: tuple[str, ...], *, force: bool, forms: Collection[str]
+) -> "tuple[list[Assessment], View]":
     from auditor import publish
     from auditor.audit import text_of
 
     with opened(settings) as app:
         chosen = app.select(names, parse_labels(labels))
-        with progress("reading", total=len(chosen)) as advance:
-            assessments = [advance(done) for done in app.auditor.audit_all(chosen, clock=app.clock, force=force)]
+        with ThreadPoolExecutor(1) as beside, progress("reading", total=len(chosen)) as advance:
+            auditor = app.auditor
+            ready = beside.submit(publish.get_ready, forms)
+            assessments = [advance(done) for done in auditor.audit_all(chosen, clock=app.clock, force=force)]
+            ready.result()
         return assessments, publish.view_of(app.store, [text_of(target) for target in chosen])
 
 

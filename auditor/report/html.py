@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from auditor import resources
@@ -23,17 +24,25 @@ OPEN_FINDINGS = 8
 
 def render_html(view: View) -> bytes:
     """The report as an HTML document in UTF-8."""
-    folder = resources.folder("templates")
-    css = (folder / "report.css").read_text(encoding="utf-8")
-    page = _environment(str(folder)).get_template("report.html.j2")
-    return page.render(
-        view=view,
-        tiles=_tiles(view),
-        glyphs={status: status.glyph for status in Status},
-        css=_trusted(css),
-        csp=_policy(css),
-        open_failing=view.counts.fail <= OPEN_FINDINGS,
-    ).encode()
+    css = (resources.folder("templates") / "report.css").read_text(encoding="utf-8")
+    return (
+        compiled_page()
+        .render(
+            view=view,
+            tiles=_tiles(view),
+            glyphs={status: status.glyph for status in Status},
+            css=_trusted(css),
+            csp=_policy(css),
+            open_failing=view.counts.fail <= OPEN_FINDINGS,
+        )
+        .encode()
+    )
+
+
+@cache
+def compiled_page() -> "jinja2.Template":
+    """The compiled template. That takes longer than to fill it in, so whoever has to wait anyway can call this before."""
+    return _environment(str(resources.folder("templates"))).get_template("report.html.j2")
 
 
 def _tiles(view: View) -> list[tuple[Status, int, str, str]]:
