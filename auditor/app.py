@@ -1,37 +1,45 @@
 """Wires the parts together: from a configuration to what audits, records and reports. The only reader of clock and environment."""
 
+import logging
 import os
 import platform
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from auditor import __version__, config, datatables, policyfile, resources
-from auditor.audit import Auditor, Judge
+from auditor import __version__, baselinefile, config, datatables, policyfile, resources, waiverfile
+from auditor.audit import Auditor, Judge, text_of
+from auditor.core.baseline import baseline
 from auditor.core.fingerprint import KEY_BYTES, FingerprintKey
 from auditor.core.model import (
+    Approval,
     Assessment,
     Collection,
     Observation,
     PolicyText,
     ReadOutcome,
+    Revocation,
     SecretRef,
     Snapshot,
     StaticToken,
     Target,
     TargetText,
 )
+from auditor.core.waiver import in_scope
 from auditor.errors import ConfigError, PolicyError, SecretError, StoreError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import httpx
 
+    from auditor.report.view import View
     from auditor.store.store import Store
+
+log = logging.getLogger("auditor.app")
 
 MAX_SECRET_BYTES = 64 * 1024
 
@@ -117,6 +125,18 @@ def _create_key(path: Path) -> None:
         raise StoreError(f"{path}: the fingerprint key cannot be written: {failure.strerror}", hint="is the folder writable?") from failure
 
 
+def os_account() -> str:
+    """The account that this process runs under, by the operating system; the environment, which anybody can set, is not asked."""
+    try:
+        import pwd
+    except ImportError:  # Windows
+        return os.getlogin()
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return f"uid {os.geteuid()}"
+
+
 @dataclass
 class App:
     """The running parts of one configuration; what is costly is made when first used. Close it when done."""
@@ -125,12 +145,30 @@ class App:
     clock: Callable[[], datetime] = now
     secret: Callable[[SecretRef], str] = read_secret
     transport: "Callable[[Target], httpx.BaseTransport] | None" = None
+    framework: str | None = None
     _store: "Store | None" = field(default=None, init=False, repr=False)
 
     @cached_property
     def judge(self) -> Judge:
         """Policies, loaded and checked whole against the configuration."""
-        return load_judge(self.config)
+        return load_judge(self.config, framework=self.framework)
+
+    def judge_by(self, draft: Path | None) -> Judge:
+        """Another judge, for whom the policies of `draft`, a file or a folder, stand in the place of those of their names.
+
+        Raises:
+            PolicyError: One of them is wrong, or does not go with the configuration.
+        """
+        return load_judge(self.config, draft=draft)
+
+    @cached_property
+    def waiver_file(self) -> waiverfile.WaiverFile:
+        """The waivers, checked against policies and targets; without a file of them there are none."""
+        path, book = self.config.waivers, self.judge.book
+        if path is None:
+            return waiverfile.WaiverFile(path=self.config.file.with_name(config.WAIVERS_NAME))
+        rules = {rule.id for name in book.names() for rule in book.policy(name).rules}
+        return waiverfile.load(path, rules=rules, targets=[target.name for target in self.config.targets], at=self.clock())
 
     @property
     def store(self) -> "Store":
@@ -138,7 +176,34 @@ class App:
             from auditor.store.store import Store
 
             self._store = Store.open(self.config.database_url, create=True)
+            if self.config.baselines is not None:
+                self._import_folder(self._store, self.config.baselines)
         return self._store
+
+    def approve(self, approvals: Iterable[Approval], store: "Store | None" = None) -> tuple[Approval, ...]:
+        """Record those of `approvals` that are new, with the account and the host that it is done from; returns them."""
+        by = self._recorder()
+        recorded = (replace(a, recorded_at=self.clock(), revoked=a.revoked and replace(a.revoked, **by), **by) for a in approvals)
+        return (store or self.store).approve(recorded)
+
+    def revoke(self, digest: str, *, by: str, reason: str) -> None:
+        """Take back the approval with this digest."""
+        self.store.revoke(digest, Revocation(by=by, reason=reason, at=self.clock(), **self._recorder()))
+
+    def _recorder(self) -> dict[str, Any]:
+        return {"account": os_account(), "host": platform.node()}
+
+    def _import_folder(self, store: "Store", folder: Path) -> None:
+        """Record the approvals in `folder`. Those in force that it does not have stay in force: what was approved once is not forgotten silently."""
+        at = self.clock()
+        given = baselinefile.load_folder(folder, targets=[target.name for target in self.config.targets], at=at)
+        self.approve(given, store)
+        digests = {approval.digest for approval in given}
+        for target in self.config.targets:
+            strays = [a.field for a in baseline(store.approvals(target.name), at).values() if a.digest not in digests]
+            if strays:
+                told = {"target": target.name, "fields": strays, "folder": str(folder)}
+                log.warning("approved values do not stand in the folder; `auditor baseline export` writes them", extra=told)
 
     @cached_property
     def auditor(self) -> Auditor:
@@ -155,7 +220,7 @@ class App:
             collector_version=__version__,
             transport=self.transport,
         )
-        return Auditor(reader=reader, store=self.store, judge=self.judge, spread_s=self.config.spread_s)
+        return Auditor(reader=reader, store=self.store, judge=self.judge, spread_s=self.config.spread_s, waivers=self.waiver_file.waivers)
 
     def select(self, names: Sequence[str], labels: Mapping[str, str]) -> tuple[Target, ...]:
         """The configured targets that are named (all, where none is) and carry all of `labels`.
@@ -172,6 +237,18 @@ class App:
             raise UsageError("no target is selected", hint="`auditor targets list` shows names and labels")
         return tuple(chosen)
 
+    def view(self, targets: Sequence[Target]) -> "View":
+        """Where `targets` stand by what is recorded, with the waivers that speak of them; of all targets, with those that speak of none, too."""
+        from auditor import publish
+
+        is_whole = len(targets) == len(self.config.targets)
+        waivers = [
+            waiver
+            for waiver in self.waiver_file.waivers
+            if is_whole or any(in_scope(waiver, target=target.name, labels=dict(target.labels)) for target in targets)
+        ]
+        return publish.view_of(self.store, [text_of(target) for target in targets], waivers)
+
     def close(self) -> None:
         if self._store is not None:
             self._store.close()
@@ -184,16 +261,18 @@ class App:
         self.close()
 
 
-def load_judge(settings: config.Config | None) -> Judge:
+def load_judge(settings: config.Config | None, *, framework: str | None = None, draft: Path | None = None) -> Judge:
     """The shipped policies and those of the configuration, ready to judge every configured target.
+
+    With a `framework`, by the rules alone that support one of its controls. Policies of `draft`, a file or a folder, replace those of their names.
 
     Raises:
         PolicyError: One of them is wrong, or the configuration names a policy or a var that does not exist.
     """
-    book = policy_book(settings)
+    book = policy_book(settings, draft=draft)
     if settings is None:
-        return Judge(book=book)
-    judge = Judge(book=book, vars=settings.vars, target_vars=settings.target_vars)
+        return Judge(book=book, framework=framework)
+    judge = Judge(book=book, vars=settings.vars, target_vars=settings.target_vars, framework=framework)
     for number, target in enumerate(settings.targets):
         if target.policy not in book.names():
             hint = did_you_mean(target.policy, book.names(), else_say=f"there are: {', '.join(sorted(book.names()))}")
@@ -203,16 +282,17 @@ def load_judge(settings: config.Config | None) -> Judge:
             (("targets", number, "vars"), settings.target_vars[target.name], "own"),
         ):
             for name, value in values.items():  # one by one, so that a message can name the line
+                alone: dict[str, Any] = {layer: {name: value}}
                 try:
-                    book.effective(target.policy, target=target.name, labels=dict(target.labels), **{layer: {name: value}})
+                    book.effective(target.policy, target=target.name, labels=dict(target.labels), **alone)
                 except PolicyError as wrong:
                     raise PolicyError(f"{settings.source.where(*place, name)}: {wrong}", hint=wrong.hint) from None
         judge.policy_for(target)
     return judge
 
 
-def policy_book(settings: config.Config | None) -> policyfile.PolicyBook:
-    """All policies: the shipped ones and those in the configured folders.
+def policy_book(settings: config.Config | None, *, draft: Path | None = None) -> policyfile.PolicyBook:
+    """All policies: the shipped ones and those in the configured folders, each replaced by the one of its name in `draft`.
 
     Raises:
         PolicyError: One of them is wrong.
@@ -223,44 +303,55 @@ def policy_book(settings: config.Config | None) -> policyfile.PolicyBook:
         target_names=[target.name for target in settings.targets] if settings else None,
         controls=policyfile.load_controls(shipped / "data" / "controls.yaml"),
         tables=datatables.load(shipped / "data"),
+        draft=draft,
     )
 
 
 MAX_SAVED_BYTES = 64 * 1024
 
 
-def judge_saved(body: Path, policy_name: str, settings: config.Config | None) -> tuple[Assessment, TargetText, PolicyText]:
+def judge_saved(
+    body: Path, policy_name: str, settings: config.Config | None, *, framework: str | None = None
+) -> tuple[Assessment, TargetText, PolicyText]:
     """Judge a saved answer of `GET /SMTP` by the policy called `policy_name`: offline, nothing stored, fingerprints under a key thrown away.
 
     Raises:
         UsageError: The file cannot be read.
         PolicyError: There is no such policy, or one of them is wrong.
     """
+    judge = load_judge(settings, framework=framework)
+    if policy_name not in judge.book.names():
+        hint = did_you_mean(policy_name, judge.book.names(), else_say=f"there are: {', '.join(sorted(judge.book.names()))}")
+        raise UsageError(f"no policy is called {policy_name!r}", hint=hint)
+    target = Target(name="saved", url=body.name, auth=StaticToken(token=SecretRef("env", "none")), policy=policy_name)
+    observation = observe_saved(body, at=now())
+    assessment = judge.assess(observation, target, previous=None)
+    policy = PolicyText.from_document(judge.policy_for(target).policy.document())
+    return assessment, TargetText(name=target.name, url=body.name), policy
+
+
+def observe_saved(body: Path, *, at: datetime) -> Observation:
+    """What the saved answer of `GET /SMTP` in `body` says, as if read at `at`.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
     try:
         with body.open("rb") as stream:
             raw = stream.read(MAX_SAVED_BYTES + 1)
     except OSError as failure:
         raise UsageError(f"{body}: cannot be read: {failure.strerror}") from failure
-    judge = load_judge(settings)
-    if policy_name not in judge.book.names():
-        hint = did_you_mean(policy_name, judge.book.names(), else_say=f"there are: {', '.join(sorted(judge.book.names()))}")
-        raise UsageError(f"no policy is called {policy_name!r}", hint=hint)
-    started = now()
     outcome, snapshot, message = _parsed(raw)
-    target = Target(name="saved", url=body.name, auth=StaticToken(token=SecretRef("env", "none")), policy=policy_name)
-    observation = Observation(
-        target=target.name,
+    return Observation(
+        target="saved",
         outcome=outcome,
-        started_at=started,
-        ended_at=now(),
+        started_at=at,
+        ended_at=at,
         snapshot=snapshot,
         message=message,
         hint="" if snapshot else "save the body of GET /SMTP as it came, as JSON",
         collection=Collection(method="file", url=body.name, collector_host=platform.node(), collector_version=__version__, body_bytes=len(raw)),
     )
-    assessment = judge.assess(observation, target, previous=None)
-    policy = PolicyText.from_document(judge.policy_for(target).policy.document())
-    return assessment, TargetText(name=target.name, url=body.name), policy
 
 
 def _parsed(raw: bytes) -> tuple[ReadOutcome, Snapshot | None, str]:

@@ -11,9 +11,10 @@ from auditor import __version__
 from auditor.core.assess import Seen, assess, facts_of, judgement_key
 from auditor.core.derived import Tables, with_derived
 from auditor.core.evaluate import CompiledPolicy, judge
-from auditor.core.model import Assessment, Finding, Judgement, Observation, Target, TargetText
+from auditor.core.model import Approval, Assessment, Finding, Judgement, Observation, Target, TargetText, Waiver
 from auditor.core.policy import EffectivePolicy
 from auditor.core.slots import newest_slot, offset_of
+from auditor.core.waiver import laid_over
 
 if TYPE_CHECKING:
     from auditor.command.client import Reader
@@ -30,6 +31,8 @@ class Judge:
     book: "PolicyBook"
     vars: Mapping[str, Any] = field(default_factory=dict)
     target_vars: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    framework: str | None = None
+    """Judge only by the rules that support a control of this framework."""
     _compiled: dict[str, CompiledPolicy] = field(default_factory=dict, init=False, repr=False)
 
     @property
@@ -50,6 +53,7 @@ class Judge:
                 labels=dict(target.labels),
                 installation=self.vars,
                 own=self.target_vars.get(target.name, {}),
+                framework=self.framework,
             )
             known = self._compiled[target.name] = self.book.compile(effective)
         return known
@@ -60,12 +64,19 @@ class Judge:
         target: Target,
         *,
         previous: Seen | None,
+        waivers: Sequence[Waiver] = (),
+        approvals: Sequence[Approval] = (),
         stored: "Callable[[str, date], tuple[Finding, ...] | None] | None" = None,
     ) -> Assessment:
-        """Judge `observation` and compare it with `previous`. `stored` looks a judgement up by its key; what it knows is not judged again."""
+        """Judge `observation`, lay `waivers` over what fails, and compare it with `previous` and with what of `approvals` is in force.
+
+        `stored` looks a judgement up by its key; what it knows is not judged again.
+        """
         compiled = self.policy_for(target)
         policy: EffectivePolicy = compiled.policy
-        collected = facts_of(observation, labels=target.labels, previous=previous, org_domain=self.tables.org_domain)
+        collected = facts_of(
+            observation, labels=target.labels, previous=previous, org_domain=self.tables.org_domain, waivers=waivers, approvals=approvals
+        )
         as_of = observation.started_at.date()
         key = judgement_key(
             observation,
@@ -79,7 +90,8 @@ class Judge:
         if findings is None:
             findings = judge(compiled, with_derived(collected, self.tables), as_of=as_of)
         judgement = Judgement(key=key, policy_digest=policy.digest, findings=findings)
-        return assess(observation, judgement, previous=previous, org_domain=self.tables.org_domain)
+        excusing = laid_over(findings, waivers, target=target.name, labels=dict(target.labels), at=observation.started_at)
+        return assess(observation, judgement, previous=previous, org_domain=self.tables.org_domain, waivers=excusing)
 
 
 @dataclass
@@ -90,6 +102,7 @@ class Auditor:
     store: "Store"
     judge: Judge
     spread_s: int = 0
+    waivers: tuple[Waiver, ...] = ()
 
     def audit(self, target: Target, *, at: datetime, force: bool = False) -> Assessment:
         """Read `target` once, judge what it says, record it. The run serves the newest slot due at `at`, if nobody has yet.
@@ -100,7 +113,14 @@ class Auditor:
         slot = self.due_slot(target, at)
         observation, memory = self.reader.observe(target, self.store.memory(target.name), force=force)
         observation = replace(observation, slot=slot)
-        assessment = self.judge.assess(observation, target, previous=self.store.last_observed(target.name), stored=self._stored)
+        assessment = self.judge.assess(
+            observation,
+            target,
+            previous=self.store.last_observed(target.name),
+            waivers=self.waivers,
+            approvals=self.store.approvals(target.name),
+            stored=self._stored,
+        )
         policy = self.judge.policy_for(target).policy
         self.store.record(assessment, target=text_of(target), policy_document=policy.document(), memory=memory)
         log.info(

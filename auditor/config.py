@@ -22,19 +22,24 @@ from auditor.core.model import Schedule, SecretRef, Target
 from auditor.errors import ConfigError, did_you_mean
 
 FILE_NAME = "auditor.yaml"
+WAIVERS_NAME = "waivers.yaml"
+"""The waivers that lie beside the configuration are used, unless it names others."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A configuration that was understood whole. Paths are absolute.
 
-    `vars` and `target_vars` set policy vars; whoever loads the policies checks them.
+    `vars` and `target_vars` set policy vars; whoever loads the policies checks them. `waivers` is the file of waivers, None where there is none.
+    `baselines` is the folder that approvals are imported from, None where they are given on the command line.
     """
 
     file: Path
     database: Path
     targets: tuple[Target, ...]
     policy_folders: tuple[Path, ...]
+    waivers: Path | None
+    baselines: Path | None
     report_folder: Path
     report_schedule: Schedule
     fingerprint_key: SecretRef
@@ -84,6 +89,8 @@ def load(path: Path) -> Config:
         database=_database(source, content.database, folder),
         targets=tuple(targets),
         policy_folders=tuple(_folder(source, folder, text, ("policies", index)) for index, text in enumerate(content.policies)),
+        waivers=_waivers(source, content.waivers, folder),
+        baselines=_folder(source, folder, content.baselines, ("baselines",)) if content.baselines else None,
         report_folder=_beside(folder, content.report.folder),
         report_schedule=_schedule(source, content.report.schedule, ("report", "schedule")),
         fingerprint_key=_anchored(content.fingerprint_key, folder),
@@ -225,6 +232,8 @@ class _File(_Strict):
     database: _Text = "auditor.db"
     fingerprint_key: _Secret = SecretRef("file", "auditor.key")
     policies: list[_Text] = []
+    waivers: _Text | None = None
+    baselines: _Text | None = None
     vars: dict[_VarName, _VarValue] = {}
     report: _Report = _Report()
     spread: _Spread = 0
@@ -350,9 +359,17 @@ def _folder(source: yamlfile.YamlFile, folder: Path, text: str, place: tuple[str
     path = _beside(folder, text)
     if not path.is_dir():
         raise ConfigError(
-            f"{source.where(*place)}: policies: {path} is not a folder", hint="relative paths count from the configuration's own folder"
+            f"{source.where(*place)}: {place[0]}: {path} is not a folder", hint="relative paths count from the configuration's own folder"
         )
     return path
+
+
+def _waivers(source: yamlfile.YamlFile, text: str | None, folder: Path) -> Path | None:
+    path = _beside(folder, text or WAIVERS_NAME)
+    if text is not None and not path.is_file():
+        hint = "relative paths count from the configuration's own folder"
+        raise ConfigError(f"{source.where('waivers')}: waivers: {path} is not a file", hint=hint)
+    return path if path.is_file() else None
 
 
 def _database(source: yamlfile.YamlFile, text: str, folder: Path) -> Path:

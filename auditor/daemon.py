@@ -16,7 +16,6 @@ from apscheduler.triggers.base import BaseTrigger
 
 from auditor import publish
 from auditor.app import App
-from auditor.audit import text_of
 from auditor.core.model import Schedule, Target
 from auditor.core.slots import next_slot, offset_of
 from auditor.errors import ConfigError
@@ -82,7 +81,7 @@ def _read(app: App, target: Target) -> None:
 
 def _report(app: App, targets: Sequence[Target]) -> None:
     try:
-        path = publish.write_report(app.store, [text_of(target) for target in targets], app.config.report_folder)
+        path = publish.write_report(app.view(targets), app.config.report_folder)
         log.info("report written", extra={"path": str(path)})
     except Exception:  # an edge, as above
         log.exception("report failed")

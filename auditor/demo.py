@@ -12,7 +12,6 @@ from pathlib import Path
 
 from auditor import config, publish
 from auditor.app import App, now
-from auditor.audit import text_of
 from auditor.core.model import Assessment, RuleOutcome, SecretRef, Verdict
 from auditor.errors import SecretError
 from auditor.simulator import ca
@@ -112,7 +111,7 @@ def tell(folder: Path) -> Iterator[str]:
             yield f"\n{clock().strftime('%a %d %b')}  {event}"
             for target in app.config.targets:
                 yield f"  {_told(app.auditor.audit(target, at=clock()))}"
-        shown = publish.view_of(app.store, [text_of(target) for target in app.config.targets])
+        shown = app.view(app.config.targets)
         publish.write(publish.render(shown, "html"), folder / "report.html")
         yield f"\n{shown.verdict}"
     yield f"\nreport:   {folder / 'report.html'}\ndatabase: {folder / 'auditor.db'}"
@@ -213,6 +212,6 @@ def _told(found: Assessment) -> str:
     line = f"{_GLYPHS[found.verdict]} {found.observation.target:8}"
     if found.observation.snapshot is None:
         return f"{line} not evaluated: {found.observation.message}"
-    failed = [finding.rule for finding in found.judgement.findings if finding.outcome is RuleOutcome.FAIL]
+    failed = [finding.rule for finding in found.findings if finding.outcome is RuleOutcome.FAIL]
     moved = "; ".join(f"{change.field} {change.before} → {change.after} ({change.direction.value})" for change in found.changes)
     return f"{line} {'fails ' + ', '.join(failed) if failed else 'meets the policy'}{'; changed: ' + moved if moved else ''}"

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditor import __version__
-from auditor.core.model import Assessment, PolicyText, Standing, TargetText
+from auditor.core.model import Assessment, PolicyText, Standing, TargetText, Waiver
 from auditor.errors import StoreError
 from auditor.report.formats import FORMATS
 from auditor.report.html import compiled_page
@@ -17,10 +17,15 @@ if TYPE_CHECKING:
     from auditor.store.store import Store
 
 
-def view_of(store: "Store", targets: Sequence[TargetText]) -> View:
-    """Where `targets` stand by the store; a target that was never read stands there as such."""
+def view_of(store: "Store", targets: Sequence[TargetText], waivers: Sequence[Waiver] = ()) -> View:
+    """Where `targets` stand by the store, and how `waivers` stand to them; a target that was never read stands there as such."""
+    return view(standings(store, targets), engine_version=__version__, in_file=waivers)
+
+
+def standings(store: "Store", targets: Sequence[TargetText]) -> list[Standing]:
+    """Where `targets` stand by the store, in their order; of one that was never read that is all there is to say."""
     known = {standing.target.name: standing for standing in store.standings([target.name for target in targets])}
-    return view([known.get(target.name, Standing(target=target)) for target in targets], engine_version=__version__)
+    return [known.get(target.name, Standing(target=target)) for target in targets]
 
 
 def view_of_one(assessment: Assessment, target: TargetText, policy: PolicyText) -> View:
@@ -61,13 +66,12 @@ def write(content: bytes, path: Path) -> None:
         raise StoreError(f"{path}: cannot be written: {failure.strerror}", hint="is the folder writable, and is there room?") from failure
 
 
-def write_report(store: "Store", targets: Sequence[TargetText], folder: Path) -> Path:
-    """Write the HTML report on `targets` into `folder` and return its path: one a day by the newest observation in it, the last one stands.
+def write_report(shown: View, folder: Path) -> Path:
+    """Write the HTML report into `folder` and return its path: one a day by the newest observation in it, the last one stands.
 
     Raises:
         StoreError: It cannot be written.
     """
-    shown = view_of(store, targets)
     path = folder / f"smtp-report-{shown.as_of.date().isoformat() if shown.as_of else 'empty'}.html"
     write(render(shown, "html"), path)
     return path

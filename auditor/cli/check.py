@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from auditor.cli.common import Settings, label_option, opened, parse_labels, print_bytes, progress, wants_colour
+from auditor.cli.common import Settings, framework_option, label_option, opened, parse_labels, print_bytes, progress, wants_colour
 from auditor.core.model import Severity
 from auditor.errors import UsageError, did_you_mean
 
@@ -27,6 +27,7 @@ FORMAT_NAMES = ("text", "json", "html")
 @click.option("--force", is_flag=True, help="Ask even a server that lately denied access.")
 @click.option("--input", "body", type=click.Path(path_type=Path), help="Judge a saved answer of GET /SMTP instead: offline, nothing is stored.")
 @click.option("--policy", "policy_name", help="With --input: the policy to judge by (else recommended).")
+@framework_option
 @click.pass_obj
 def check(
     settings: Settings,
@@ -38,6 +39,7 @@ def check(
     force: bool,
     body: Path | None,
     policy_name: str | None,
+    framework: str | None,
 ) -> int:
     """Read the mail profile of servers now, judge it, record it.
 
@@ -48,11 +50,11 @@ def check(
     if body is not None:
         if targets or labels or force:
             raise UsageError("--input judges one saved answer: it takes no TARGET, --label or --force")
-        assessments, shown = _check_saved(settings, body, policy_name or "recommended")
+        assessments, shown = _check_saved(settings, body, policy_name or "recommended", framework)
     else:
         if policy_name:
             raise UsageError("--policy goes with --input", hint="a target's policy stands in the configuration")
-        assessments, shown = _check_live(settings, targets, labels, force=force, forms=[form for form, _ in wanted])
+        assessments, shown = _check_live(settings, targets, labels, force=force, framework=framework, forms=[form for form, _ in wanted])
     put_out(shown, wanted)
     from auditor.core.assess import exit_code
 
@@ -97,25 +99,24 @@ def put_out(shown: "View", wanted: list[tuple[str, Path | None]]) -> None:
 
 
 def _check_live(
-    settings: Settings, names: tuple[str, ...], labels: tuple[str, ...], *, force: bool, forms: Collection[str]
+    settings: Settings, names: tuple[str, ...], labels: tuple[str, ...], *, force: bool, framework: str | None, forms: Collection[str]
 ) -> "tuple[list[Assessment], View]":
     from auditor import publish
-    from auditor.audit import text_of
 
-    with opened(settings) as app:
+    with opened(settings, framework=framework) as app:
         chosen = app.select(names, parse_labels(labels))
         with ThreadPoolExecutor(1) as beside, progress("reading", total=len(chosen)) as advance:
             auditor = app.auditor
             ready = beside.submit(publish.get_ready, forms)
             assessments = [advance(done) for done in auditor.audit_all(chosen, clock=app.clock, force=force)]
             ready.result()
-        return assessments, publish.view_of(app.store, [text_of(target) for target in chosen])
+        return assessments, app.view(chosen)
 
 
-def _check_saved(settings: Settings, body: Path, policy_name: str) -> "tuple[list[Assessment], View]":
+def _check_saved(settings: Settings, body: Path, policy_name: str, framework: str | None) -> "tuple[list[Assessment], View]":
     from auditor import publish
     from auditor.app import judge_saved
 
     loaded = settings.load_config_if_any()
-    assessment, target, policy = judge_saved(body, policy_name, loaded)
+    assessment, target, policy = judge_saved(body, policy_name, loaded, framework=framework)
     return [assessment], publish.view_of_one(assessment, target, policy)

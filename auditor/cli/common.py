@@ -16,6 +16,7 @@ from auditor.errors import ConfigError, UsageError
 if TYPE_CHECKING:
     from auditor.app import App
     from auditor.config import Config
+    from auditor.policyfile import PolicyBook
 
 T = TypeVar("T")
 
@@ -57,14 +58,33 @@ class Settings:
         click.echo(f"configuration: {path}", err=True)
         return config.load(path)
 
+    def policies(self) -> "Policies":
+        """The policies of the configuration where there is one, else the shipped ones alone."""
+        self.configure_logging()
+        from auditor.app import load_judge
+
+        config = self.load_config_if_any()
+        return Policies(load_judge(config).book, config)
+
+
+@dataclass(frozen=True)
+class Policies:
+    """The policies, and the configuration that they go with."""
+
+    book: "PolicyBook"
+    config: "Config | None"
+
 
 @contextmanager
-def opened(settings: Settings) -> "Iterator[App]":
-    """The app of the configuration, its policies checked; closed at the end."""
+def opened(settings: Settings, *, framework: str | None = None) -> "Iterator[App]":
+    """The app of the configuration, its policies and waivers checked; closed at the end.
+
+    With a `framework` it judges by the rules alone that support it.
+    """
     from auditor.app import App
 
-    with App(settings.load_config()) as app:
-        _ = app.judge  # a typo in a policy is refused before anything else is done
+    with App(settings.load_config(), framework=framework) as app:
+        _ = app.judge, app.waiver_file  # a typo in a policy or a waiver is refused before anything else is done
         yield app
 
 
@@ -110,4 +130,5 @@ def print_bytes(content: bytes) -> None:
     sys.stdout.buffer.flush()
 
 
+framework_option = click.option("--framework", metavar="KEY", help="Only rules that support a control of this framework, such as nis2.")
 label_option = click.option("--label", "labels", multiple=True, metavar="KEY=VALUE", help="Only targets that carry this label; repeat to narrow.")

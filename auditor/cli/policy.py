@@ -1,40 +1,47 @@
-"""`auditor policy`: what the policies say, whether they are sound, and what they can speak of."""
+"""`auditor policy`: what the policies say, whether they are sound, what they can speak of, and what a change of them would come to."""
 
-import json
-import shutil
-from io import StringIO
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from auditor.cli.common import Settings
-from auditor.errors import UsageError, did_you_mean
+from auditor.cli.common import Settings, framework_option
+from auditor.cli.policydiff import diff
+from auditor.cli.policyexplain import explain
+from auditor.cli.rows import form_option, print_json, print_rows
+from auditor.errors import PolicyError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     from auditor.policyfile import PolicyBook
 
-form_option = click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
-
 
 @click.group()
 def policy() -> None:
-    """List, check and try policies."""
+    """List, check, explain and try policies."""
+
+
+policy.add_command(explain)
+policy.add_command(diff)
 
 
 @policy.command("list")
 @click.argument("name", required=False)
+@framework_option
 @form_option
 @click.pass_obj
-def list_(settings: Settings, name: str | None, form: str) -> None:
+def list_(settings: Settings, name: str | None, framework: str | None, form: str) -> None:
     """List the policies, or the rules of the one called NAME."""
-    book = _book(settings)
-    if name is None:
-        rows = [{"policy": p.name, "version": p.version, "rules": len(p.rules), "title": p.title} for p in map(book.policy, sorted(book.names()))]
-    else:
-        if name not in book.names():
-            raise UsageError(f"no policy is called {name!r}", hint=did_you_mean(name, book.names(), else_say="`auditor policy list` names them"))
-        rows = [{"rule": rule.id, "severity": rule.severity_text, "title": rule.title} for rule in book.policy(name).rules]
-    _print(rows, form)
+    from auditor.policyfile.book import supporting
+
+    book = settings.policies().book
+    chosen = {known: book.policy(known).rules for known in ([_known(book, name)] if name else sorted(book.names()))}
+    if framework:
+        chosen = {known: supporting(rules, framework, book.controls) for known, rules in chosen.items()}
+    if name:
+        print_rows([{"rule": rule.id, "severity": rule.severity_text, "title": rule.title} for rule in chosen[name]], form)
+        return
+    policies = {known: book.policy(known) for known in chosen}
+    print_rows([{"policy": p.name, "version": p.version, "rules": len(chosen[p.name]), "title": p.title} for p in policies.values()], form)
 
 
 @policy.command()
@@ -44,10 +51,11 @@ def lint(settings: Settings, form: str) -> None:
     """Check every policy: whatever is wrong is refused with file and line (exit 2); what is merely doubtful is a warning."""
     from auditor import policyfile
 
-    book = _book(settings)
-    warnings = policyfile.lint(book)
+    policies = settings.policies()
+    book, targets = policies.book, policies.config.targets if policies.config else None
+    warnings = policyfile.lint(book, targets={target.name: dict(target.labels) for target in targets} if targets else None)
     if form == "json":
-        click.echo(json.dumps([{"file": w.file, "line": w.line, "warning": w.text} for w in warnings], indent=2))
+        print_json([{"file": w.file, "line": w.line, "warning": w.text} for w in warnings])
         return
     for warning in warnings:
         click.echo(f"{warning.file}:{warning.line}: {warning.text}")
@@ -57,28 +65,43 @@ def lint(settings: Settings, form: str) -> None:
 
 @policy.command("test")
 @click.argument("names", nargs=-1, metavar="[POLICY]...")
+@click.option("--require-failing", is_flag=True, help="Every rule must show an example or fixture that fails (else exit 1).")
+@click.option("--fixtures", type=click.Path(path_type=Path), metavar="DIR", help="Judge saved answers, too: DIR/RULE/fails.json and the like.")
 @form_option
 @click.pass_obj
-def test_(settings: Settings, names: tuple[str, ...], form: str) -> int:
-    """Run the examples that rules carry (exit 1 where one does not come out as it says)."""
+def test_(settings: Settings, names: tuple[str, ...], *, require_failing: bool, fixtures: Path | None, form: str) -> int:
+    """Run the examples that rules carry (exit 1 where one does not come out as it says).
+
+    A fixture is the saved body of GET /SMTP, in a folder called by the rule. Its name says what must come out: it begins with passes, fails,
+    not_applicable or not_evaluated, and ends in .json, as in fails-no-tls.json; for a rule that reads the date, in @2026-12-31.json.
+    """
     from auditor import policyfile
 
-    book = _book(settings)
-    for name in names:
-        if name not in book.names():
-            raise UsageError(f"no policy is called {name!r}", hint=did_you_mean(name, book.names()))
-    results = {(r.file, r.rule, r.index): r for name in names or sorted(book.names()) for r in policyfile.run_examples(book, name)}
-    wrong = [result for result in results.values() if not result.ok]
-    if form == "json":
-        rows = [{"rule": r.rule, "file": r.file, "line": r.line, "expected": r.expected, "got": r.got, "ok": r.ok} for r in results.values()]
-        click.echo(json.dumps(rows, indent=2))
-    else:
-        for result in wrong:
-            click.echo(f"{result.file}:{result.line}: {result.rule}: expected {result.expected}, got {result.got}")
-        click.echo(f"{len(results)} examples, {len(wrong)} wrong", err=True)
+    book = settings.policies().book
+    chosen = [_known(book, name) for name in names] or sorted(book.names())
+    results = list({(r.file, r.rule, r.index): r for name in chosen for r in policyfile.run_examples(book, name)}.values())
+    if fixtures is not None:
+        from auditor.trial import run_fixtures
+
+        results += run_fixtures(book, names, fixtures)
     if not results:
         raise UsageError("no rule has an example", hint="examples: [{passes: {...}}, {fails: {...}}]")
-    return 1 if wrong else 0
+    wrong = [result for result in results if not result.ok]
+    shown = {result.rule for result in results if result.expected.startswith("fail")}
+    unshown = sorted({rule.id for name in chosen for rule in book.policy(name).rules} - shown) if require_failing else []
+    if form == "json":
+        rows = [{"rule": r.rule, "file": r.file, "line": r.line, "expected": r.expected, "got": r.got, "ok": r.ok} for r in results]
+        lacking = [{"rule": rule, "file": "", "line": 0, "expected": "an example that fails", "got": "none", "ok": False} for rule in unshown]
+        print_json([*rows, *lacking])
+    else:
+        from auditor.report.safetext import safe
+
+        for result in wrong:
+            click.echo(safe(f"{result.file}:{result.line}: {result.rule}: expected {result.expected}, got {result.got}"))
+        for rule in unshown:
+            click.echo(f"{rule}: no example shows it failing")
+        click.echo(f"{len(results)} examples, {len(wrong)} wrong", err=True)
+    return 1 if wrong or unshown else 0
 
 
 @policy.command()
@@ -96,30 +119,46 @@ def fields(pattern: str | None, form: str) -> None:
     if not rows:
         assert pattern is not None
         raise UsageError(f"no fact has {pattern!r} in its name", hint=did_you_mean(pattern, FACTS, else_say="`auditor policy fields` lists them all"))
-    _print(rows, form)
+    print_rows(rows, form)
 
 
-def _book(settings: Settings) -> "PolicyBook":
-    """The policies of the configuration where there is one, else the shipped ones alone."""
-    settings.configure_logging()
-    from auditor.app import load_judge, policy_book
+@policy.command()
+@form_option
+@click.pass_obj
+def schema(settings: Settings, form: str) -> None:  # noqa: ARG001 - it is JSON either way
+    """Print the JSON Schema (2020-12) of policy files, for editors."""
+    from auditor.policyfile.schema import schema_text
 
-    config = settings.load_config_if_any()
-    return load_judge(config).book if config else policy_book(None)
+    click.echo(schema_text(settings.policies().book.controls), nl=False)
 
 
-def _print(rows: list[dict[str, object]], form: str) -> None:
+@policy.command()
+@framework_option
+@form_option
+@click.pass_obj
+def controls(settings: Settings, framework: str | None, form: str) -> None:
+    """Show which controls are supported by which rules. Rules support a control; whether it is met, an assessor says."""
+    from auditor.policyfile.book import supporting
+    from auditor.policyfile.controls import counted
+
+    book = settings.policies().book
+    rules = {rule.id: rule for name in book.names() for rule in book.policy(name).rules}
+    found: dict[tuple[str, str], list[str]] = {}
+    for key in [framework] if framework else book.controls.frameworks:
+        for rule in supporting(rules.values(), key, book.controls):
+            for control in dict(rule.controls)[key]:
+                found.setdefault((key, control), []).append(rule.id)
+    if framework and not found:
+        raise PolicyError(f"no rule supports a control of {framework}")
+    places = list(book.controls.frameworks)
+    ordered = sorted(found.items(), key=lambda item: (places.index(item[0][0]), counted(item[0][1])))
     if form == "json":
-        click.echo(json.dumps(rows, indent=2, ensure_ascii=False))
+        print_json([{"framework": key, "control": control, "supported_by": sorted(ids)} for (key, control), ids in ordered])
         return
-    from rich.console import Console
-    from rich.table import Table
+    print_rows([{"framework": key, "control": control, "supported by": " ".join(sorted(ids))} for (key, control), ids in ordered], form)
 
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in rows[0]:
-        table.add_column(column)
-    for row in rows:
-        table.add_row(*(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False) for value in row.values()))
-    drawn = StringIO()
-    Console(file=drawn, width=shutil.get_terminal_size((120, 24)).columns, no_color=True).print(table, markup=False)
-    click.echo("\n".join(line.rstrip() for line in drawn.getvalue().splitlines()))  # not by rich: it would end the process with 1 if the reader left
+
+def _known(book: "PolicyBook", name: str) -> str:
+    if name not in book.names():
+        raise UsageError(f"no policy is called {name!r}", hint=did_you_mean(name, book.names(), else_say="`auditor policy list` names them"))
+    return name

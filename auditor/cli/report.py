@@ -16,8 +16,7 @@ def report(settings: Settings, targets: tuple[str, ...], labels: tuple[str, ...]
     """Write one self-contained HTML file that shows where the targets stand, and print its path. No server is asked."""
     settings.configure_logging()
     from auditor import publish
-    from auditor.audit import text_of
 
     with opened(settings) as app:
         chosen = app.select(targets, parse_labels(labels))
-        click.echo(publish.write_report(app.store, [text_of(target) for target in chosen], folder or app.config.report_folder))
+        click.echo(publish.write_report(app.view(chosen), folder or app.config.report_folder))

@@ -14,9 +14,5 @@ def show(settings: Settings, target: str, outputs: tuple[str, ...]) -> None:
     """Show the newest observation of TARGET, its profile and its findings. No server is asked."""
     settings.configure_logging()
     wanted = parse_outputs(outputs)
-    from auditor import publish
-    from auditor.audit import text_of
-
     with opened(settings) as app:
-        (chosen,) = app.select([target], {})
-        put_out(publish.view_of(app.store, [text_of(chosen)]), wanted)
+        put_out(app.view(app.select([target], {})), wanted)

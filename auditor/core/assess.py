@@ -1,12 +1,15 @@
 """What one run concludes about one target: facts handed to the policy, the verdict, the changes, the exit code. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
+from auditor.core.baseline import Stand, baseline, facts_of_baseline, stands
 from auditor.core.canonical import digest
 from auditor.core.drift import DOWNGRADES, REDIRECTIONS, OrgDomain, changes, named
 from auditor.core.model import (
     PROFILE_FIELDS,
+    Approval,
     Assessment,
     Fact,
     Finding,
@@ -17,7 +20,9 @@ from auditor.core.model import (
     Snapshot,
     State,
     Verdict,
+    Waiver,
 )
+from auditor.core.waiver import WaiverState, in_scope, state_of
 
 READING_FACTS = (
     "profile.configured",
@@ -39,33 +44,47 @@ Seen = tuple[datetime, Snapshot]
 """A snapshot and when it was last seen on the server."""
 
 
-def facts_of(observation: Observation, *, labels: Iterable[tuple[str, str]], previous: Seen | None, org_domain: OrgDomain) -> dict[str, Fact]:
+def facts_of(
+    observation: Observation,
+    *,
+    labels: Iterable[tuple[str, str]],
+    previous: Seen | None,
+    org_domain: OrgDomain,
+    waivers: Iterable[Waiver] = (),
+    approvals: Sequence[Approval] = (),
+) -> dict[str, Fact]:
     """All collected facts that a policy can read: the profile's, and those about the audit. What is not in here, this source cannot tell.
 
     After a failed read every fact of the profile, of its reading and of `drift.*` is inconclusive, the outcome being the reason.
     """
-    outcome = observation.outcome.value
+    outcome, labels = observation.outcome.value, tuple(labels)
+    own = [waiver for waiver in waivers if in_scope(waiver, target=observation.target, labels=dict(labels))]
+    in_force = {waiver.rule for waiver in own if state_of(waiver, observation.started_at).is_in_force}
+    ended = {waiver.rule for waiver in own if state_of(waiver, observation.started_at) is WaiverState.EXPIRED}
     facts = {
         "collection.outcome": Fact(State.VALUE, outcome),
         "collection.profile_age_hours": _age_hours(observation, previous),
         "collection.probe_age_hours": Fact(State.UNSET),
         "target.labels": Fact(State.VALUE, tuple(f"{key}={value}" for key, value in labels)),
         "drift.previous": Fact(State.VALUE, previous is not None),
-        "baseline.exists": Fact(State.VALUE, value=False),
-        "waivers.count": Fact(State.VALUE, 0),
-        "waivers.expired": Fact(State.VALUE, ()),
-        "waivers.incomplete": Fact(State.VALUE, ()),
+        "waivers.count": Fact(State.VALUE, len(in_force)),
+        "waivers.expired": Fact(State.VALUE, tuple(sorted(ended - in_force))),
+        "waivers.incomplete": Fact(State.VALUE, ()),  # one that lacks something was refused when it was loaded
         **{f"{probe}.probed": Fact(State.VALUE, value=False) for probe in ("server", "domain", "token_endpoint")},
     }
     nothing_to_compare = Fact(State.NOT_OFFERED, reason="nothing to compare with")
+    approved = baseline(approvals, observation.started_at)
+    facts |= facts_of_baseline(observation.snapshot, approved)
     if observation.snapshot is None:
         unseen = Fact(State.INCONCLUSIVE, reason=outcome)
         facts |= dict.fromkeys((*PROFILE_FIELDS, *READING_FACTS, "drift.unapproved", "drift.downgrades", "drift.redirections"), unseen)
         return facts
     facts |= observation.snapshot.facts
-    facts["drift.unapproved"] = nothing_to_compare
+    holding = [name for name, stand in stands(observation.snapshot, approved).items() if stand is Stand.HOLDS]
     for name, words in (("drift.downgrades", DOWNGRADES), ("drift.redirections", REDIRECTIONS)):
-        facts[name] = Fact(State.VALUE, named(previous[1], observation.snapshot, words, org_domain=org_domain)) if previous else nothing_to_compare
+        facts[name] = nothing_to_compare
+        if previous:
+            facts[name] = Fact(State.VALUE, named(previous[1], observation.snapshot, words, org_domain=org_domain, approved=holding))
     return facts
 
 
@@ -91,24 +110,29 @@ def judgement_key(
             "engine": engine,
             "as_of": observation.started_at.date().isoformat() if is_dated else None,
             "outside": {
-                name: [fact.state.value, list(fact.value) if isinstance(fact.value, tuple) else _plain(fact)] for name, fact in outside.items()
+                name: [fact.state.value, list(fact.value) if isinstance(fact.value, tuple) else _plain(fact), fact.reason]
+                for name, fact in outside.items()
             },
         }
     )
 
 
-def assess(observation: Observation, judgement: Judgement, *, previous: Seen | None, org_domain: OrgDomain) -> Assessment:
-    """Put one observation beside its judgement and beside what was seen before."""
+def assess(
+    observation: Observation, judgement: Judgement, *, previous: Seen | None, org_domain: OrgDomain, waivers: tuple[Waiver, ...] = ()
+) -> Assessment:
+    """Put one observation beside its judgement, with `waivers` laid over it, and beside what was seen before."""
     snapshot = observation.snapshot
     moved = previous is not None and snapshot is not None and snapshot.digest != previous[1].digest
-    return Assessment(
+    assessment = Assessment(
         observation=observation,
         judgement=judgement,
-        verdict=verdict(judgement.findings),
+        verdict=Verdict.INDETERMINATE,
         changes=changes(previous[1], snapshot, org_domain=org_domain) if moved and previous and snapshot else (),
         previous_digest=previous[1].digest if previous else None,
         previous_at=previous[0] if previous else None,
+        waivers=waivers,
     )
+    return replace(assessment, verdict=verdict(assessment.findings))
 
 
 def verdict(findings: Sequence[Finding]) -> Verdict:
@@ -118,7 +142,7 @@ def verdict(findings: Sequence[Finding]) -> Verdict:
         return Verdict.NON_COMPLIANT
     if any(is_trouble(finding) for finding in findings) or not any(is_evaluated(finding) for finding in findings):
         return Verdict.INDETERMINATE
-    return Verdict.COMPLIANT_WITH_WAIVERS if any(finding.outcome is RuleOutcome.WAIVED for finding in findings) else Verdict.COMPLIANT
+    return Verdict.COMPLIANT_WITH_WAIVERS if any(finding.outcome is RuleOutcome.WAIVED for finding in rated) else Verdict.COMPLIANT
 
 
 def is_evaluated(finding: Finding) -> bool:
@@ -136,7 +160,7 @@ def exit_code(assessments: Sequence[Assessment], *, fail_on: Severity = Severity
 
     `count_limits` takes standing limits (what the source cannot show) for trouble.
     """
-    findings = [finding for assessment in assessments for finding in assessment.judgement.findings]
+    findings = [finding for assessment in assessments for finding in assessment.findings]
     if any(f.outcome is RuleOutcome.FAIL and f.severity is not None and f.severity.rank >= fail_on.rank for f in findings):
         return 1
     if not any(is_evaluated(finding) for finding in findings):

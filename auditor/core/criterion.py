@@ -38,7 +38,7 @@ def compile_criterion(criterion: Criterion, values: Values, lookups: Lookups) ->
     """
     operator = OPERATORS[criterion.operator]
     get = _getter(criterion.subject, values)
-    operand = _resolved(criterion, values)
+    operand = resolved(criterion, values)
     untold = next((name for name in criterion.vars if values[name] is None), None)
     lacking = _OF_A_VAR if criterion.subject.startswith("$") else _LACKING
     exchanged = criterion.negated ^ (operator.negates is not None) ^ (operand is False and criterion.operator == "offered")
@@ -205,7 +205,8 @@ def _getter(subject: str, values: Values) -> Callable[[Facts], Fact]:
     return lambda _: fact
 
 
-def _resolved(criterion: Criterion, values: Values) -> Any:
+def resolved(criterion: Criterion, values: Values) -> Any:
+    """Its operand with the vars in `values` put in: None for one that nobody has set."""
     if criterion.bounds:
         return tuple((name, values[bound.name] if isinstance(bound, VarRef) else bound) for name, bound in criterion.bounds)
     operand = criterion.operand

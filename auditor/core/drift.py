@@ -4,7 +4,7 @@ Comparison is canonical: case and a trailing dot of a host, the order of scope t
 of the two API shapes does not offer is `api_shape`, never drift. Fingerprints under different keys are not compared.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
@@ -15,6 +15,7 @@ from auditor.core.model import (
     Fact,
     FieldChange,
     Fingerprint,
+    ProfileField,
     SecretPlace,
     Severity,
     Snapshot,
@@ -28,18 +29,17 @@ OrgDomain = Callable[[str], str | None]
 def changes(before: Snapshot, after: Snapshot, *, org_domain: OrgDomain) -> tuple[FieldChange, ...]:
     """Every difference between two snapshots, in the order in which a profile is read."""
     if before.configured != after.configured:
-        said = {True: "configured", False: "no mail profile"}
+        words = {True: "configured", False: "no mail profile"}
         mark = _first_mark("profile.configured", before, after, org_domain)
-        return (_change("profile.configured", "cleared" if before.configured else "set", said[before.configured], said[after.configured], mark),)
+        return (_change("profile.configured", "cleared" if before.configured else "set", words[before.configured], words[after.configured], mark),)
     found: list[FieldChange] = []
     for name in PROFILE_FIELDS:
-        old, new = before.facts[name], after.facts[name]
-        kind = _kind(name, before, after)
+        old, new = before.field(name), after.field(name)
+        kind = difference(name, old, new)
         if kind == "api_shape":
-            found.append(FieldChange(field=name, kind=kind, direction=Direction.NEUTRAL, before=said_of(name, before), after=said_of(name, after)))
+            found.append(FieldChange(field=name, kind=kind, direction=Direction.NEUTRAL, before=said(name, old), after=said(name, new)))
         elif kind:
-            mark = _first_mark(name, before, after, org_domain)
-            found.append(_change(name, kind, _said(name, old, before), _said(name, new, after), mark))
+            found.append(_change(name, kind, said(name, old), said(name, new), _first_mark(name, before, after, org_domain)))
     return (*found, *_unknown_fields(before, after))
 
 
@@ -48,36 +48,50 @@ REDIRECTIONS = ("host", "token_endpoint", "credential")
 """What the facts `drift.downgrades` and `drift.redirections` can hold; how bad each is, the rules say."""
 
 
-def named(before: Snapshot, after: Snapshot, names: tuple[str, ...], *, org_domain: OrgDomain) -> tuple[str, ...]:
-    """Which of `names` (`DOWNGRADES` or `REDIRECTIONS`) happened between the two snapshots."""
+def named(before: Snapshot, after: Snapshot, names: tuple[str, ...], *, org_domain: OrgDomain, approved: Collection[str] = ()) -> tuple[str, ...]:
+    """Which of `names` (`DOWNGRADES` or `REDIRECTIONS`) happened between the two snapshots, leaving out fields whose new value is `approved`."""
     old, new = _Profile(before, org_domain), _Profile(after, org_domain)
-    happened = {mark.name for mark in _MARKS if mark.holds(old, new)}
+    happened = {mark.name for mark in _MARKS if mark.field not in approved and mark.holds(old, new)}
     return tuple(name for name in names if name in happened)
 
 
-def said_of(name: str, snapshot: Snapshot) -> str:
-    """The field in words for a person: its value, or which kind of absence it is; never a secret."""
-    return _said(name, snapshot.facts[name], snapshot)
-
-
-# --- is it different, and how -------------------------------------------------------------------------------------
-
-
-def _kind(name: str, before: Snapshot, after: Snapshot) -> str | None:
-    old, new = before.facts[name], after.facts[name]
-    if (old.state is State.NOT_OFFERED) != (new.state is State.NOT_OFFERED):
+def difference(name: str, old: ProfileField, new: ProfileField) -> str | None:
+    """How two states of the field `name` differ, as a kind of `FieldChange`; None where they come to the same."""
+    if (old.fact.state is State.NOT_OFFERED) != (new.fact.state is State.NOT_OFFERED):
         return "api_shape"
-    if name == "RequestHeaders" and old.state is new.state is State.VALUE:
-        return None if _same_headers(before, after) else "value"
-    if _canonical(name, old) != _canonical(name, new):
-        if old.state is State.UNSET and new.state is State.VALUE:
+    if name == "RequestHeaders" and old.fact.state is new.fact.state is State.VALUE:
+        return None if _same_headers(old, new) else "value"
+    if _canonical(name, old.fact) != _canonical(name, new.fact):
+        if old.fact.state is State.UNSET and new.fact.state is State.VALUE:
             return "set"
-        if old.state is State.VALUE and new.state is State.UNSET:
+        if old.fact.state is State.VALUE and new.fact.state is State.UNSET:
             return "cleared"
         return "secret_state" if name in SECRET_FIELDS else "value"
     if name in SECRET_FIELDS:
-        return _place_kind(before.secrets.get(name), after.secrets.get(name)) or _clear_text_kind(name, before, after)
+        return _place_kind(old.place, new.place) or _clear_text_kind(old.text, new.text)
     return None
+
+
+def said(name: str, field: ProfileField) -> str:
+    """The field in words for a person: its value, or which kind of absence it is; never a secret."""
+    fact = field.fact
+    match fact.state:
+        case State.UNSET:
+            return "not set"
+        case State.MISSING:
+            return "missing from the answer"
+        case State.NOT_OFFERED:
+            return fact.reason or "not offered"
+        case State.INCONCLUSIVE:
+            return fact.reason or "not known"
+        case State.ILL_TYPED:
+            kind = fact.sent.value if fact.sent else "value"
+            return f"{kind} {_literal(fact.value)} (ill-typed)" if fact.value is not None else f"a {kind} (ill-typed)"
+        case State.VALUE:
+            return _said_value(name, field)
+
+
+# --- is it different ----------------------------------------------------------------------------------------------
 
 
 def _canonical(name: str, fact: Fact) -> object:
@@ -107,13 +121,12 @@ def _place_kind(old: SecretPlace | None, new: SecretPlace | None) -> str | None:
     return None
 
 
-def _clear_text_kind(name: str, before: Snapshot, after: Snapshot) -> str | None:
-    old, new = before.facts.get(f"{name}.text"), after.facts.get(f"{name}.text")
+def _clear_text_kind(old: Fact | None, new: Fact | None) -> str | None:
     both_shown = old is not None and new is not None and old.state is new.state is State.VALUE
-    return "value" if both_shown and old != new else None
+    return "value" if both_shown and old and new and old.value != new.value else None
 
 
-def _same_headers(before: Snapshot, after: Snapshot) -> bool:
+def _same_headers(before: ProfileField, after: ProfileField) -> bool:
     old = sorted(((h.name.lower(), h.fingerprint) for h in before.headers), key=lambda item: (item[0], item[1].mac))
     new = sorted(((h.name.lower(), h.fingerprint) for h in after.headers), key=lambda item: (item[0], item[1].mac))
     names_equal = [name for name, _ in old] == [name for name, _ in new]
@@ -303,36 +316,19 @@ def _change(name: str, kind: str, before: str, after: str, mark: _Mark | None) -
 _AUTHENTICATION = {0: "Anonymous", 2: "Basic", 3: "OAuth"}
 
 
-def _said(name: str, fact: Fact, snapshot: Snapshot) -> str:
-    match fact.state:
-        case State.UNSET:
-            return "not set"
-        case State.MISSING:
-            return "missing from the answer"
-        case State.NOT_OFFERED:
-            return fact.reason or "not offered"
-        case State.INCONCLUSIVE:
-            return fact.reason or "not known"
-        case State.ILL_TYPED:
-            kind = fact.sent.value if fact.sent else "value"
-            return f"{kind} {_literal(fact.value)} (ill-typed)" if fact.value is not None else f"a {kind} (ill-typed)"
-        case State.VALUE:
-            return _said_value(name, fact, snapshot)
-
-
-def _said_value(name: str, fact: Fact, snapshot: Snapshot) -> str:
+def _said_value(name: str, field: ProfileField) -> str:
+    fact = field.fact
     if name in SECRET_FIELDS:
-        return _said_secret(name, str(fact.value), snapshot)
+        return _said_secret(str(fact.value), field.text, field.place)
     if name == "RelayAuthenticationType" and isinstance(fact.value, int):
         word = _AUTHENTICATION.get(fact.value)
         return f"{fact.value} ({word})" if word else f"{fact.value} (not documented)"
     if name == "RequestHeaders":
-        return ", ".join(f"{h.name} ({h.kind}, {h.fingerprint.mac[:8]})" for h in snapshot.headers) or "an empty list"
+        return ", ".join(f"{h.name} ({h.kind}, {h.fingerprint.mac[:8]})" for h in field.headers) or "an empty list"
     return str(fact.value) if isinstance(fact.value, str) else _literal(fact.value)
 
 
-def _said_secret(name: str, state: str, snapshot: Snapshot) -> str:
-    text, place = snapshot.facts.get(f"{name}.text"), snapshot.secrets.get(name)
+def _said_secret(state: str, text: Fact | None, place: SecretPlace | None) -> str:
     if text is not None and text.state is State.VALUE:
         return str(text.value)
     match state:

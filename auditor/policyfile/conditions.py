@@ -69,21 +69,21 @@ def _tested(subject: str, type_: Type, part: Part, at: str, types: Types) -> Con
     is_list = isinstance(written, list) or (_names_var(written) and written[1:] in types and types[written[1:]].many)
     operator = "in" if is_list else "equals"
     if type_.many or not OPERATORS[operator].fits(type_):
-        raise part.refuse(f"{subject} is of type {type_} and takes no plain value", f"operators that fit: {', '.join(_fitting(subject, type_))}")
+        raise part.refuse(f"{subject} is of type {type_} and takes no plain value", f"operators that fit: {', '.join(fitting(subject, type_))}")
     return _criterion(subject, type_, operator, part, f"{at}/{operator}", types)
 
 
 def _criterion(subject: str, type_: Type, name: str, part: Part, at: str, types: Types) -> Criterion:
     if name not in OPERATORS:
-        near = did_you_mean(name, _fitting(subject, type_)) or did_you_mean(name, OPERATORS)
-        raise part.refuse(f"no operator is called {name!r}", near or f"operators that fit {subject}: {', '.join(_fitting(subject, type_))}")
-    if name not in _fitting(subject, type_):
-        raise part.refuse(f"`{name}` does not fit {subject}, which is of type {type_}", f"operators that fit: {', '.join(_fitting(subject, type_))}")
+        near = did_you_mean(name, fitting(subject, type_)) or did_you_mean(name, OPERATORS)
+        raise part.refuse(f"no operator is called {name!r}", near or f"operators that fit {subject}: {', '.join(fitting(subject, type_))}")
+    if name not in fitting(subject, type_):
+        raise part.refuse(f"`{name}` does not fit {subject}, which is of type {type_}", f"operators that fit: {', '.join(fitting(subject, type_))}")
     operand = part.fit(_operand, subject, type_, name, types)
     return Criterion(at=at, subject=subject, type=type_, operator=name, operand=operand)
 
 
-def _fitting(subject: str, type_: Type) -> list[str]:
+def fitting(subject: str, type_: Type) -> list[str]:
     """The operators that a subject of the type takes."""
     of_facts = not subject.startswith("$")
     of_profile = of_facts and FACTS[subject].group is Group.PROFILE

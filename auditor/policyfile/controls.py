@@ -1,5 +1,6 @@
 """The control table: which frameworks there are, their control ids, and bundles of ids that rules share. Ids only, never wording."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -63,3 +64,8 @@ def merged(parts: "list[Mapping[str, tuple[str, ...]]]") -> Controls:
     """All control ids of `parts` by framework, sorted, each once."""
     frameworks = sorted({framework for part in parts for framework in part})
     return tuple((name, tuple(sorted({control for part in parts for control in part.get(name, ())}))) for name in frameworks)
+
+
+def counted(control: str) -> list[tuple[int, str]]:
+    """A key to sort control ids by as people count: 5.9 before 5.14."""
+    return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"([0-9]+)", control) if part]

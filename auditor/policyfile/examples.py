@@ -30,13 +30,12 @@ class ExampleResult:
 
 
 def run_examples(book: PolicyBook, name: str) -> list[ExampleResult]:
-    """Run the examples of the rules that the policy called `name` has in its own file, with the vars in force there.
+    """Run the examples of all rules in force in the policy called `name`, each with the vars in force where the rule is written.
 
     Raises:
         PolicyError: There is no such policy.
     """
-    policy = book.policy(name)
-    return [result for written in policy.written for result in _results(book, policy, written)]
+    return [result for rule in book.policy(name).rules for result in _results(book, *book.written(name, rule.id))]
 
 
 def _results(book: PolicyBook, policy: Policy, written: WrittenRule) -> Iterator[ExampleResult]:
@@ -47,7 +46,7 @@ def _results(book: PolicyBook, policy: Policy, written: WrittenRule) -> Iterator
             rule=written.rule.id,
             index=index,
             expected=expected,
-            got=got if got == expected else _explained(got, finding),
+            got=got if got == expected else explained(got, finding),
             file=written.part.file.path,
             line=example.line,
             ok=got == expected,
@@ -71,7 +70,7 @@ def _words(outcome: RuleOutcome, severity: Severity | None) -> str:
     return f"{outcome} ({severity})" if severity else outcome.value
 
 
-def _explained(got: str, finding: Finding) -> str:
+def explained(got: str, finding: Finding) -> str:
     leaves = finding.applies if finding.outcome is RuleOutcome.NOT_APPLICABLE else (*finding.because, *finding.severity_because)
     said = "; ".join(map(leaf_text, leaves)) or finding.detail
     return f"{got}: {said}" if said else got

@@ -1,11 +1,11 @@
 """Doubts about policies that are sound in form: what is probably not meant as it stands."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from auditor.core.catalogue import AUTHENTICATION_TYPES
 from auditor.core.model import RuleOutcome
-from auditor.core.policy import All, AnyOf, Condition, Criterion, Var, VarRef, criteria, negated
+from auditor.core.policy import All, AnyOf, Condition, Criterion, Rule, Var, VarRef, criteria, negated
 from auditor.policyfile.book import Policy, PolicyBook
 from auditor.policyfile.rules import WrittenRule
 
@@ -27,15 +27,16 @@ def lint(book: PolicyBook, *, targets: Mapping[str, Mapping[str, str]] | None = 
 
 def _of_policy(policy: Policy, targets: Mapping[str, Mapping[str, str]] | None) -> Iterator[LintWarning]:
     file = policy.part.file
+    carried: set[tuple[str, ...]] | None = None if targets is None else {(key, value) for labels in targets.values() for key, value in labels.items()}
     for written in policy.written:
-        for at, text in _of_rule(written, policy.vars):
+        for at, text in (*_of_rule(written, policy.vars), *(_unlabelled(written.rule, carried) if carried is not None else ())):
             yield LintWarning(file=file.path, line=written.line_of(at) if at else written.part.line, text=f"rule {written.rule.id}: {text}")
     for var in policy.vars.values():
         if var.origin == f"policy {policy.name}" and var.type.names and _undocumented(var.value):
             yield LintWarning(file=file.path, line=file.line("vars", var.name), text=f"${var.name}: {_UNDOCUMENTED}")
     for index, override in enumerate(policy.part.value.get("overrides", ())):
-        for key, value in override.get("labels", {}).items() if targets is not None else ():
-            if targets is not None and not any(labels.get(key) == value for labels in targets.values()):
+        for key, value in override.get("labels", {}).items():
+            if carried is not None and (key, value) not in carried:
                 yield LintWarning(file=file.path, line=file.line("overrides", index, "labels", key), text=f"no target has the label {key}={value}")
 
 
@@ -59,6 +60,16 @@ def _of_rule(written: WrittenRule, vars_: Mapping[str, Var]) -> Iterator[tuple[s
             yield next(criteria(rating.when)).at, "an entry above it has the same `when`, so nothing reaches this one"
         if rating.when is not None:
             earlier.append(_placeless(rating.when))
+
+
+def _unlabelled(rule: Rule, carried: Collection[tuple[str, ...]]) -> Iterator[tuple[str, str]]:
+    """Labels that the rule asks for and no target carries."""
+    for criterion in rule.criteria():
+        if criterion.subject == "target.labels" and criterion.operator in ("contains", "any_in", "all_in", "none_in"):
+            labels = criterion.operand if isinstance(criterion.operand, tuple) else (criterion.operand,)
+            for label in labels:
+                if isinstance(label, str) and tuple(label.split("=", 1)) not in carried:
+                    yield criterion.at, f"no target has the label {label}"
 
 
 # --- an authentication type that no manual names ------------------------------------------------------------------

@@ -17,8 +17,8 @@ from auditor.policyfile.values import day, setting
 ID = re.compile(r"[A-Z][A-Z0-9]*(-[A-Z0-9]+)*")
 LEVELS = tuple(level.value for level in Severity)
 
-_ON_MISSING = (RuleOutcome.FAIL.value, RuleOutcome.NOT_EVALUATED.value, RuleOutcome.NOT_APPLICABLE.value)
-_VERDICTS = {
+ON_MISSING = (RuleOutcome.FAIL.value, RuleOutcome.NOT_EVALUATED.value, RuleOutcome.NOT_APPLICABLE.value)
+VERDICTS = {
     "passes": RuleOutcome.PASS,
     "fails": RuleOutcome.FAIL,
     "not_applicable": RuleOutcome.NOT_APPLICABLE,
@@ -69,7 +69,7 @@ def rule(part: Part, guard: Condition | None, types: Types, controls: ControlTab
         require=condition(content["require"], "require", types),
         when=condition(content["when"], "when", types) if "when" in content else None,
         guard=guard,
-        on_missing=RuleOutcome(content["on_missing"].one_of("on_missing", _ON_MISSING)) if "on_missing" in content else RuleOutcome.FAIL,
+        on_missing=RuleOutcome(content["on_missing"].one_of("on_missing", ON_MISSING)) if "on_missing" in content else RuleOutcome.FAIL,
         rationale=content["rationale"].text("a rationale") if "rationale" in content else "",
         remediation=content["remediation"].text("a remediation") if "remediation" in content else "",
         references=content["references"].texts("references") if "references" in content else (),
@@ -113,11 +113,11 @@ def _controls(content: Mapping[str, Part], table: ControlTable) -> tuple[tuple[s
 
 
 def _example(part: Part, of: Rule, types: Types) -> Example:
-    content = part.mapping("an example", optional=(*_VERDICTS, "vars", "as_of", "severity"))
-    verdicts = [key for key in content if key in _VERDICTS]
+    content = part.mapping("an example", optional=(*VERDICTS, "vars", "as_of", "severity"))
+    verdicts = [key for key in content if key in VERDICTS]
     if len(verdicts) != 1:
-        raise part.refuse(f"an example has one of {', '.join(_VERDICTS)}; this one has {' and '.join(verdicts) or 'none'}")
-    outcome = _VERDICTS[verdicts[0]]
+        raise part.refuse(f"an example has one of {', '.join(VERDICTS)}; this one has {' and '.join(verdicts) or 'none'}")
+    outcome = VERDICTS[verdicts[0]]
     if of.is_dated and "as_of" not in content:
         raise part.refuse("the rule reads the date, so its examples need `as_of`", "such as as_of: 2026-12-31")
     if "severity" in content and outcome not in (RuleOutcome.FAIL, RuleOutcome.NOT_EVALUATED):

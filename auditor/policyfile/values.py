@@ -16,8 +16,8 @@ from auditor.policyfile.part import MisfitError, shown
 MAX_PATTERN_CHARACTERS = 512
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
-_VAR_KINDS = tuple(kind.value for kind in Kind if kind not in (Kind.WORD, Kind.HEADER))
-_ONLY_LISTED, _NEVER_LISTED = (Kind.FIELD, Kind.FACT), (Kind.PATTERN,)
+VAR_KINDS = tuple(kind.value for kind in Kind if kind not in (Kind.WORD, Kind.HEADER))
+ONLY_LISTED, NEVER_LISTED = (Kind.FIELD, Kind.FACT), (Kind.PATTERN,)
 
 
 def var_type(written: Any) -> Type:
@@ -32,11 +32,11 @@ def var_type(written: Any) -> Type:
         raise MisfitError(f"a type is a word, or a list of one word, this is {shown(written)}", "such as integer, or [host]")
     if name in FACTS and (FACTS[name].type.names or FACTS[name].type.kind is Kind.WORD):
         kind = FACTS[name].type.one
-    elif name in _VAR_KINDS:
+    elif name in VAR_KINDS:
         kind = SECRET if name == Kind.SECRET else Type(Kind(name))
     else:
-        raise MisfitError(f"there is no type {name!r}", did_you_mean(name, _VAR_KINDS, else_say=f"there are: {', '.join(_VAR_KINDS)}"))
-    if kind.kind in (_NEVER_LISTED if many else _ONLY_LISTED):
+        raise MisfitError(f"there is no type {name!r}", did_you_mean(name, VAR_KINDS, else_say=f"there are: {', '.join(VAR_KINDS)}"))
+    if kind.kind in (NEVER_LISTED if many else ONLY_LISTED):
         raise MisfitError(f"{name} is {'never' if many else 'only'} listed", f"write {name if many else f'[{name}]'}")
     return kind.listed if many else kind
 

@@ -7,7 +7,10 @@ from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
-from auditor.core.model import Collection, Observation, PolicyText, Snapshot
+from auditor.core.baseline import Stand, stands
+from auditor.core.drift import said
+from auditor.core.model import Approval, Collection, Observation, PolicyText, Snapshot, Waiver
+from auditor.core.waiver import Review
 from auditor.core.words import leaf_text
 from auditor.report.safetext import is_hidden
 from auditor.report.shown import Counts, ShownChange, ShownFinding, ShownTarget, View
@@ -39,6 +42,7 @@ def document(view: View) -> dict[str, Any]:
         "targets": [_target(target) for target in sorted(view.targets, key=lambda target: target.name)],
         "policies": [_policy(shown.policy) | {"targets": list(shown.targets)} for shown in view.policies],
         "needed_vars": [{"var": needed.name, "rules": list(needed.rules), "targets": list(needed.targets)} for needed in view.needed_vars],
+        "waivers": [reviewed(shown.review) for shown in view.waivers],
         "blind_spots": list(view.blind_spots),
     }
 
@@ -77,6 +81,21 @@ def _finding(shown: ShownFinding) -> dict[str, Any]:
         "title": shown.rule.title,
         "as_of": shown.finding.as_of.isoformat(),
         "because_text": [leaf_text(leaf) for leaf in because],
+        "waiver": _waiver(shown.waiver) if shown.waiver else None,
+    }
+
+
+def _waiver(waiver: Waiver) -> dict[str, Any]:
+    return waiver.document() | {"id": waiver.id, "labels": dict(waiver.labels)}
+
+
+def reviewed(review: Review) -> dict[str, Any]:
+    """A waiver and how it stands, as plain JSON values."""
+    return _waiver(review.waiver) | {
+        "state": review.state.value,
+        "in_scope": list(review.targets),
+        "failing": list(review.failing),
+        "concerns": [{"concern": concern.value, "text": text} for concern, text in review.concerns],
     }
 
 
@@ -99,10 +118,21 @@ def _collection(collection: Collection) -> dict[str, Any]:
 
 
 def _profile(snapshot: Snapshot, target: ShownTarget) -> dict[str, Any]:
+    found = stands(snapshot, target.approved)
     return {
         "digest": snapshot.digest,
         "snapshot": snapshot.document(),
         "words": {name: row.words for row in target.profile for name in row.fields},
+        "baseline": {name: _approval(approval, found[name]) for name, approval in target.approved.items()} or None,
+    }
+
+
+def _approval(approval: Approval, stand: Stand) -> dict[str, Any]:
+    return approval.document() | {
+        "approved": said(approval.field, approval.value),
+        "approved_at": _iso(approval.approved_at),
+        "digest": approval.digest,
+        "stands": stand.value,
     }
 
 

@@ -1,9 +1,11 @@
 """The sentences of a report: the verdict that can be repeated in a meeting, and what is said of each target."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from auditor.core.model import Finding, RuleOutcome, Severity, Shape, Standing, Verdict
+from auditor.core.baseline import deviations as deviating
+from auditor.core.model import Approval, Finding, RuleOutcome, Severity, Shape, Standing, Verdict
+from auditor.report.profile import claim
 from auditor.report.wording import READ_WORDS, count, lasting, listed, moment
 
 _COMPLIANT = (Verdict.COMPLIANT, Verdict.COMPLIANT_WITH_WAIVERS)
@@ -69,6 +71,15 @@ def warnings(standing: Standing) -> tuple[str, ...]:
     return tuple(said)
 
 
+def deviations(standing: Standing, approved: Mapping[str, Approval]) -> tuple[str, ...]:
+    """What the profile says instead of what was approved, a sentence each."""
+    found = deviating(standing.last_snapshot, approved) if standing.last_snapshot else ()
+    return tuple(
+        f"{standing.target.name}: {d.field} differs from the approved value. It is {d.seen}; approved is {d.approved}, {claim(d.approval)}."
+        for d in found
+    )
+
+
 def compared(standing: Standing, changes: int) -> str:
     """What the newest observation was measured against, or why there was nothing to compare."""
     assessment = standing.assessment
@@ -118,7 +129,7 @@ def _predicate(standing: Standing) -> str:
         return "has not been read yet"
     if _is_unread(standing):
         return f"could not be read: {READ_WORDS[assessment.observation.outcome]}"
-    failing = [finding for finding in assessment.judgement.findings if finding.outcome is RuleOutcome.FAIL]
+    failing = [finding for finding in assessment.findings if finding.outcome is RuleOutcome.FAIL]
     match assessment.verdict:
         case Verdict.NON_COMPLIANT:
             return f"does not meet the policy: {_fails(failing)}"
@@ -136,7 +147,7 @@ def _fails(failing: Sequence[Finding]) -> str:
 
 def _qualified(good: Sequence[Standing]) -> str:
     """What a good verdict must not hide: waived failures, advice that was not taken, and what the source cannot show."""
-    findings = [finding for standing in good if standing.assessment for finding in standing.assessment.judgement.findings]
+    findings = [finding for standing in good if standing.assessment for finding in standing.assessment.findings]
     waived = sum(finding.outcome is RuleOutcome.WAIVED for finding in findings)
     advice = sum(finding.outcome is RuleOutcome.FAIL for finding in findings)
     apart = [f"{count(waived, 'waived failure')}"] * bool(waived) + [f"{count(advice, 'failure')} of severity info"] * bool(advice)

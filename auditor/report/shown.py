@@ -3,11 +3,13 @@
 Texts stand here as they came: each format makes them safe at its own edge (`safetext`), and JSON keeps them whole.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from auditor.core.model import FieldChange, Finding, PolicyText, RuleText, Severity, Standing
+from auditor.core.model import Approval, FieldChange, Finding, PolicyText, RuleText, Severity, Standing, Waiver
+from auditor.core.waiver import Review
 from auditor.report.profile import Collected, ProfileRow
 
 
@@ -68,7 +70,10 @@ class ShownLeaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownFinding:
-    """One rule's result for one target. `applies` says in words why the rule speaks to this target; `anchor` is its id within a page."""
+    """One rule's result for one target. `applies` says in words why the rule speaks to this target; `anchor` is its id within a page.
+
+    `waiver` is the one that excuses a failure, as it read when it did; `told` are its label and text pairs.
+    """
 
     id: str
     anchor: str
@@ -77,6 +82,8 @@ class ShownFinding:
     finding: Finding
     leaves: tuple[ShownLeaf, ...]
     applies: tuple[str, ...]
+    waiver: Waiver | None = None
+    told: Collected = ()
 
     @property
     def severity(self) -> Severity | None:
@@ -128,7 +135,8 @@ class Trouble:
 class ShownTarget:
     """Where one target stands. `compared` says what the changes were measured against, or why there is nothing to compare.
 
-    `earlier` are the changes recorded before the newest read, the newest first.
+    `earlier` are the changes recorded before the newest read, the newest first. `approved` are the approvals in force, by field, and `baseline`
+    says how the profile stands to them.
     """
 
     standing: Standing
@@ -147,6 +155,9 @@ class ShownTarget:
     changes: tuple[ShownChange, ...]
     earlier: tuple[ShownChange, ...]
     compared: str
+    warnings: tuple[str, ...]
+    approved: Mapping[str, Approval]
+    baseline: str
     profile: tuple[ProfileRow, ...]
     profile_note: str
     collected: Collected
@@ -193,6 +204,19 @@ class NeededVar:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ShownWaiver:
+    """A waiver of the configuration as it stands; `effect` says which failures are in its scope, empty where none is."""
+
+    review: Review
+    status: Status
+    word: str
+    scope: str
+    until: str
+    effect: str
+    told: Collected
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A whole report. `as_of` is the time of the newest observation, None where nothing was ever read."""
 
@@ -212,4 +236,5 @@ class View:
     work: tuple[WorkItem, ...]
     policies: tuple[ShownPolicy, ...]
     needed_vars: tuple[NeededVar, ...]
+    waivers: tuple[ShownWaiver, ...] = ()
     blind_spots: tuple[str, ...] = BLIND_SPOTS

@@ -4,8 +4,9 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator
 
+from auditor.core.waiver import until
 from auditor.report.safetext import prose, safe
-from auditor.report.shown import ShownChange, ShownFinding, ShownTarget, Status, Unknown, View
+from auditor.report.shown import ShownChange, ShownFinding, ShownTarget, ShownWaiver, Status, Unknown, View
 from auditor.report.wording import count, listed
 
 Style = Callable[..., str]
@@ -41,6 +42,10 @@ class _Writer:
         yield from self._changes(view)
         for target in view.targets:
             yield from self._target(target, is_alone=len(view.targets) == 1)
+        if view.waivers:
+            yield from ("", self._style("Waivers", bold=True))
+        for waiver in view.waivers:
+            yield from self._waiver(waiver)
         for needed in view.needed_vars:
             yield ""
             rules = f"{listed(needed.rules)} {'waits' if len(needed.rules) == 1 else 'wait'}"
@@ -143,9 +148,15 @@ class _Writer:
         if rule.references:
             yield from self._labelled("See", "; ".join(rule.references), column=9)
 
+    def _waiver(self, shown: ShownWaiver) -> Iterator[str]:
+        lead = f"{shown.status.glyph} {shown.word}: {shown.review.waiver.rule} on {shown.scope}, {shown.until}"
+        yield from self.wrapped(lead, indent="  ", first="", style=self._coloured(shown.status))
+        for _, text in shown.review.concerns:
+            yield from self.wrapped(f"! {text}", indent="    ", first="  ")
+
     def _rest(self, target: ShownTarget) -> Iterator[str]:
         """What did not fail, by outcome and reason."""
-        lines: list[tuple[Status, str]] = [(Status.WAIVED, f"waived: {_ids(target.waived)}")] if target.waived else []
+        lines: list[tuple[Status, str]] = [(Status.WAIVED, _waived(shown)) for shown in target.waived]
         lines += [(Status.UNKNOWN, f"{_not_evaluated(group)}: {_ids(group.findings)}") for group in target.unknown]
         if target.passing:
             lines.append((Status.PASS, f"{count(len(target.passing), 'rule')} passing: {_ids(target.passing)}"))
@@ -160,11 +171,17 @@ class _Writer:
         yield from ("", self._style("Profile", bold=True))
         if target.profile_note:
             yield from self.wrapped(target.profile_note, indent="  ")
+        if target.baseline:
+            yield from self.wrapped(target.baseline, indent="  ")
         for row in target.profile:
             if len(row.fields) > 1:
                 yield from self.wrapped(f"{', '.join(row.fields)}: {row.words}", indent="  ", style={"dim": True})
             else:
-                yield from self._labelled(row.fields[0], safe(row.words, limit=_VALUE_LIMIT), column=min(27, self._width // 3), indent="  ")
+                column = min(27, self._width // 3)
+                yield from self._labelled(row.fields[0], safe(row.words, limit=_VALUE_LIMIT), column=column, indent="  ")
+                if row.approval:
+                    style = self._coloured(Status.FAIL if row.differs else Status.NEUTRAL)
+                    yield from self.wrapped(safe(row.approval, limit=_VALUE_LIMIT), indent=" " * column, style=style)
 
     def _coloured(self, status: Status) -> dict[str, object]:
         return {"fg": _COLOURS[status], "bold": True}
@@ -178,6 +195,12 @@ def _where(target: ShownTarget) -> str:
     said = [f"Command {version}" for label, version in collected.items() if label == "Command version"]
     said += [f"API v{assessment.observation.collection.api_version}"] if assessment.observation.collection.api_version else []
     return " · ".join([target.standing.target.url, *said, f"read {collected['Read'].partition(', in ')[0]}"])
+
+
+def _waived(shown: ShownFinding) -> str:
+    said = f"{shown.severity.value if shown.severity else ''} {shown.rule.id} {shown.rule.title} is waived".strip()
+    waiver = shown.waiver
+    return f"{said} {until(waiver)}: {waiver.reason} (owner {waiver.owner}, approved by {waiver.approved_by})" if waiver else said
 
 
 def _not_evaluated(group: Unknown) -> str:

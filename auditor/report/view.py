@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
+from auditor.core.baseline import baseline, known_at
 from auditor.core.model import (
     Direction,
     FieldChange,
@@ -17,9 +18,10 @@ from auditor.core.model import (
     Standing,
     State,
     Verdict,
+    Waiver,
 )
 from auditor.core.words import actual_text, expected_text
-from auditor.report import profile, sentences, wording
+from auditor.report import profile, sentences, waivers, wording
 from auditor.report.shown import (
     Counts,
     NeededVar,
@@ -40,11 +42,18 @@ __all__ = ["View", "view"]
 
 
 def view(
-    standings: Sequence[Standing], *, engine_version: str, as_of: datetime | None = None, title: str = "SMTP profile audit", period: str = ""
+    standings: Sequence[Standing],
+    *,
+    engine_version: str,
+    as_of: datetime | None = None,
+    title: str = "SMTP profile audit",
+    period: str = "",
+    in_file: Sequence[Waiver] = (),
 ) -> View:
     """The report on `standings`, whose order does not matter: the worst comes first, then by name.
 
     `as_of` is the newest observation's end unless given: there is no clock in here, so the same data gives the same report. `period` is a text.
+    `in_file` are the waivers of the configuration; those that excused a recorded failure stand in its assessment, whatever the file says by now.
     """
     ends = [standing.assessment.observation.ended_at for standing in standings if standing.assessment]
     as_of = as_of or max(ends, default=None)
@@ -59,7 +68,7 @@ def view(
         status=min((target.status for target in targets), key=_RANK.index, default=Status.UNKNOWN),
         counts=_counts(finding for target in targets for finding in target.findings),
         reconciliation=_reconciliation(targets),
-        warnings=tuple(warning for target in sorted(targets, key=lambda t: t.name) for warning in sentences.warnings(target.standing)),
+        warnings=tuple(warning for target in sorted(targets, key=lambda t: t.name) for warning in target.warnings),
         targets=targets,
         changes=tuple(changes),
         compared=_compared(targets),
@@ -67,6 +76,7 @@ def view(
         work=_work(targets),
         policies=_policies(targets),
         needed_vars=_needed_vars(targets),
+        waivers=waivers.rows(in_file, standings, as_of) if as_of else (),
     )
 
 
@@ -93,9 +103,11 @@ _STATUS_OF_VERDICT = {
 def _target(standing: Standing, as_of: datetime | None) -> ShownTarget:
     name, assessment, anchor = standing.target.name, standing.assessment, _anchor(standing.target.name)
     rules = {rule.id: rule for rule in standing.policy.rules} if standing.policy else {}
-    findings = [_finding(name, anchor, finding, rules) for finding in (assessment.judgement.findings if assessment else ())]
+    excusing = {waiver.rule: waiver for waiver in assessment.waivers} if assessment else {}
+    findings = [_finding(name, anchor, finding, rules, excusing.get(finding.rule)) for finding in (assessment.findings if assessment else ())]
     failing = [shown for shown in findings if shown.finding.outcome is RuleOutcome.FAIL]
     changes = _changes(standing)
+    approved = baseline(standing.approvals, known_at(standing.approvals, as_of)) if as_of else {}
     return ShownTarget(
         standing=standing,
         anchor=anchor,
@@ -113,13 +125,16 @@ def _target(standing: Standing, as_of: datetime | None) -> ShownTarget:
         changes=changes,
         earlier=_earlier(standing),
         compared=sentences.compared(standing, len(changes)),
-        profile=profile.rows(standing.last_snapshot),
+        warnings=(*sentences.warnings(standing), *sentences.deviations(standing, approved)),
+        approved=approved,
+        baseline=profile.beside_baseline(standing.last_snapshot, approved),
+        profile=profile.rows(standing.last_snapshot, approved),
         profile_note=sentences.profile_note(standing, as_of),
         collected=profile.collected(assessment.observation) if assessment else (),
     )
 
 
-def _finding(target: str, anchor: str, finding: Finding, rules: dict[str, RuleText]) -> ShownFinding:
+def _finding(target: str, anchor: str, finding: Finding, rules: dict[str, RuleText], waiver: Waiver | None) -> ShownFinding:
     return ShownFinding(
         id=f"{target}/{finding.rule}",
         anchor=f"{anchor}.{finding.rule}",
@@ -128,6 +143,8 @@ def _finding(target: str, anchor: str, finding: Finding, rules: dict[str, RuleTe
         finding=finding,
         leaves=tuple(_leaf(leaf) for leaf in finding.because),
         applies=tuple(_applies(leaf) for leaf in finding.applies if leaf.fact != "profile.configured"),
+        waiver=waiver,
+        told=waivers.told(waiver) if waiver else (),
     )
 
 

@@ -4,7 +4,7 @@ Documents are kept once, under their SHA-256, and are checked against it each ti
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
@@ -15,9 +15,10 @@ from typing import Any, Self, TypeVar
 
 from sqlalchemy import Connection, Engine, Row, Select, Table, insert, select, update
 
-from auditor.core.canonical import canonical, digest, digest_text
+from auditor.core.canonical import canonical, digest
 from auditor.core.model import (
     MAX_MOVED,
+    Approval,
     Assessment,
     Collection,
     FieldChange,
@@ -27,12 +28,15 @@ from auditor.core.model import (
     Moved,
     Observation,
     PolicyText,
+    Revocation,
     Snapshot,
     Standing,
     TargetText,
+    Waiver,
 )
 from auditor.errors import StoreError
-from auditor.store import schema, sqlite, tables
+from auditor.store import approvals, schema, sqlite, tables
+from auditor.store.documents import checked, inserted, interned, rebuilt
 from auditor.store.tables import observations
 
 _Value = TypeVar("_Value")
@@ -162,15 +166,18 @@ class Store:
                 "verdict": assessment.verdict,
                 **{name: getattr(collection, name) for name in READ_FIELDS},
                 "previous_id": _previous(connection, target_id, assessment.previous_digest),
-                "snapshot_id": _intern(connection, tables.snapshots, read.snapshot.document()) if read.snapshot else None,
+                "snapshot_id": interned(connection, tables.snapshots, read.snapshot.document()) if read.snapshot else None,
                 "judgement_id": self._record_judgement(connection, assessment.judgement, policy_document),
-                "context_id": _intern(connection, tables.contexts, {name: getattr(collection, name) for name in CONTEXT_FIELDS}),
-                "remark_id": _intern(connection, tables.remarks, remark) if any(remark.values()) else None,
-                "changes_id": _intern(connection, tables.changes, [change.document() for change in assessment.changes])
+                "context_id": interned(connection, tables.contexts, {name: getattr(collection, name) for name in CONTEXT_FIELDS}),
+                "remark_id": interned(connection, tables.remarks, remark) if any(remark.values()) else None,
+                "changes_id": interned(connection, tables.changes, [change.document() for change in assessment.changes])
                 if assessment.changes
                 else None,
+                "waivers_id": interned(connection, tables.waivers, [waiver.document() for waiver in assessment.waivers])
+                if assessment.waivers
+                else None,
             }
-            return _insert(connection, observations, row)
+            return inserted(connection, observations, row)
 
     def latest(self, target: str) -> Assessment | None:
         """What the last recorded run concluded about `target`; None where it was never read."""
@@ -187,6 +194,31 @@ class Store:
         with self._reading() as connection:
             texts = {row.name: row.document for row in connection.execute(known)}
             return [self._standing(connection, name, texts[name]) for name in (texts if names is None else names) if name in texts]
+
+    def approvals(self, target: str) -> tuple[Approval, ...]:
+        """Every approval ever recorded for `target`, in order of recording; it need not be a target that was read."""
+        with self._reading() as connection:
+            return approvals.of_target(connection, self._path, target)
+
+    def approve(self, given: Iterable[Approval]) -> tuple[Approval, ...]:
+        """Record those that are not on record yet, all or none; returns them. One that was revoked stays revoked.
+
+        An approval that is given as revoked is recorded so, and revokes the one that is on record.
+
+        Raises:
+            ValueError: `recorded_at` is missing.
+        """
+        with self._writing() as connection:
+            return approvals.record(connection, given)
+
+    def revoke(self, digest: str, revocation: Revocation) -> None:
+        """Take back the approval with this digest.
+
+        Raises:
+            StoreError: There is none, or it was revoked before.
+        """
+        with self._writing() as connection:
+            approvals.revoke(connection, self._path, digest, revocation)
 
     def backup(self, path: Path) -> None:
         """Write the database as it is now to a new file at `path`, whole or not at all; runs go on meanwhile.
@@ -210,11 +242,11 @@ class Store:
 
     def _record_judgement(self, connection: Connection, judgement: Judgement, policy_document: Mapping[str, Any]) -> int:
         table = tables.judgements
-        findings_id = _intern(connection, tables.findings, [finding.document() for finding in judgement.findings])
+        findings_id = interned(connection, tables.findings, [finding.document() for finding in judgement.findings])
         known = connection.execute(select(table.c.id, table.c.findings_id).where(table.c.key == judgement.key)).one_or_none()
         if known is None:
-            policy_id = _intern(connection, tables.policies, policy_document)
-            return _insert(connection, table, {"key": judgement.key, "policy_id": policy_id, "findings_id": findings_id})
+            policy_id = interned(connection, tables.policies, policy_document)
+            return inserted(connection, table, {"key": judgement.key, "policy_id": policy_id, "findings_id": findings_id})
         if known.findings_id != findings_id:
             raise StoreError(
                 f"{self._path}: the judgement {judgement.key} was stored with other findings",
@@ -237,6 +269,7 @@ class Store:
             last_seen=seen.started_at if seen is not None else None,
             last_snapshot=self._snapshot(connection, seen.snapshot_id) if seen is not None else None,
             moved=self._moved(connection, newest.target_id),
+            approvals=approvals.of_target(connection, self._path, name),
         )
 
     def _moved(self, connection: Connection, target_id: int) -> tuple[Moved, ...]:
@@ -256,6 +289,10 @@ class Store:
     def _changes(self, connection: Connection, id_: int | None) -> tuple[FieldChange, ...]:
         documents = self._document(connection, tables.changes, id_) if id_ is not None else []
         return tuple(self._rebuilt("changes", FieldChange.from_document, document) for document in documents)
+
+    def _waivers(self, connection: Connection, id_: int | None) -> tuple[Waiver, ...]:
+        documents = self._document(connection, tables.waivers, id_) if id_ is not None else []
+        return tuple(self._rebuilt("waivers", Waiver.from_document, document) for document in documents)
 
     def _assessment(self, connection: Connection, target: str, row: Row[Any]) -> Assessment:
         judged = connection.execute(
@@ -280,6 +317,7 @@ class Store:
             changes=self._changes(connection, row.changes_id),
             previous_digest=previous.digest if previous is not None else None,
             previous_at=previous.started_at if previous is not None else None,
+            waivers=self._waivers(connection, row.waivers_id),
         )
 
     def _observation(self, connection: Connection, target: str, row: Row[Any]) -> Observation:
@@ -308,18 +346,10 @@ class Store:
 
     def _document(self, connection: Connection, table: Table, id_: int) -> Any:
         row = connection.execute(select(table.c.digest, table.c.document).where(table.c.id == id_)).one()
-        if digest_text(row.document) != row.digest:
-            raise StoreError(
-                f"{self._path}: {table.name} {row.digest}: the stored text does not have this digest",
-                hint="the database was damaged or edited; keep it for inspection, and restore the newest backup",
-            )
-        return json.loads(row.document)
+        return checked(self._path, table, row.digest, row.document)
 
     def _rebuilt(self, what: str, build: Callable[[Any], _Value], document: Any) -> _Value:
-        try:
-            return build(document)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise StoreError(f"{self._path}: {what}: not in a form that this auditor reads", hint="did a newer auditor write it?") from error
+        return rebuilt(self._path, what, build, document)
 
 
 def _newest_of(target: str) -> Select[Any]:
@@ -341,7 +371,7 @@ def _record_target(connection: Connection, target: TargetText) -> int:
     table, document = tables.targets, canonical(asdict(target))
     known = connection.execute(select(table.c.id, table.c.document).where(table.c.name == target.name)).one_or_none()
     if known is None:
-        return _insert(connection, table, {"name": target.name, "document": document})
+        return inserted(connection, table, {"name": target.name, "document": document})
     if known.document != document:
         connection.execute(update(table).where(table.c.id == known.id).values(document=document))
     return int(known.id)
@@ -370,17 +400,3 @@ def _previous(connection: Connection, target_id: int, previous_digest: str | Non
     if found is None:
         raise ValueError("the assessment compares with a state that was never recorded for this target")
     return int(found)
-
-
-def _intern(connection: Connection, table: Table, value: Any) -> int:
-    """The number of the document with this value, written if it is new."""
-    document = canonical(value)
-    mark = digest_text(document)
-    known = connection.execute(select(table.c.id).where(table.c.digest == mark)).scalar()
-    return int(known) if known is not None else _insert(connection, table, {"digest": mark, "document": document})
-
-
-def _insert(connection: Connection, table: Table, values: Mapping[str, Any]) -> int:
-    key = connection.execute(insert(table).values(values)).inserted_primary_key
-    assert key is not None
-    return int(key[0])

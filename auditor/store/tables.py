@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import (
+    DDL,
     BigInteger,
     CheckConstraint,
     Column,
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypeDecorator,
+    event,
 )
 
 from auditor.core.model import ReadOutcome, Verdict
@@ -128,6 +130,8 @@ contexts = _documents("contexts")
 remarks = _documents("remarks")
 """What a read said and advised (message and hint)."""
 changes = _documents("changes")
+waivers = _documents("waivers")
+"""The waivers that were laid over a judgement."""
 
 judgements = Table(
     "judgements",
@@ -181,6 +185,7 @@ observations = Table(
     Column("context_id", _ID, ForeignKey(contexts.c.id), nullable=False),
     Column("remark_id", _ID, ForeignKey(remarks.c.id)),
     Column("changes_id", _ID, ForeignKey(changes.c.id)),
+    Column("waivers_id", _ID, ForeignKey(waivers.c.id)),
     # the observed state before this one; no foreign key, so that old rows can be pruned under new ones
     Column("previous_id", _ID),
     CheckConstraint("(outcome < 2) = (snapshot_id IS NOT NULL)", name="observed_has_snapshot"),
@@ -190,3 +195,35 @@ Index(None, observations.c.target_id, observations.c.id)
 # the few rows that show a change, among the many that do not
 _moved = observations.c.changes_id.is_not(None)
 Index("ix_observations_moved", observations.c.target_id, observations.c.id, sqlite_where=_moved)
+
+approvals = Table(
+    "approvals",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    # a name, and no row of targets: values can be approved before a target is first read
+    Column("target", Text, nullable=False, index=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("document", Text, nullable=False),
+    Column("approved_at", UtcDateTime, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("host", Text, nullable=False),
+)
+
+revocations = Table(
+    "revocations",
+    METADATA,
+    Column("approval_id", _ID, ForeignKey(approvals.c.id), primary_key=True, autoincrement=False),
+    Column("revoked_by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("revoked_at", UtcDateTime, nullable=False),
+    Column("account", Text, nullable=False),
+    Column("host", Text, nullable=False),
+)
+
+# a migration that alters one of these by a batch copies it without its triggers, and has to make them again
+for _table in (approvals, revocations):
+    for _act in ("UPDATE", "DELETE"):
+        _raise = f"SELECT RAISE(ABORT, '{_table} are append-only')"
+        _trigger = DDL(f"CREATE TRIGGER {_table}_refuse_{_act.lower()} BEFORE {_act} ON {_table} BEGIN {_raise}; END")  # type: ignore[no-untyped-call]
+        event.listen(_table, "after_create", _trigger)

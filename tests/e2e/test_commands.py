@@ -147,9 +147,9 @@ def test_a_typo_in_a_policy_or_the_configuration_stops_before_any_request(site: 
 
 def test_vars_of_the_installation_and_of_a_target_reach_the_policy(site: Site) -> None:
     site.simulator.smtp["Port"] = 2525
-    assert {rule for rule, _ in bad(site.check()[1])} == {"SMTP-002", "CFG-006"}
+    assert {rule for rule, _ in bad(site.check()[1])} == {"SMTP-002", "CFG-006", "CFG-033"}
     site.configure(vars="{allowed_ports: [2525]}")
-    assert {rule for rule, _ in bad(site.check()[1])} == {"SMTP-002"}
+    assert {rule for rule, _ in bad(site.check()[1])} == {"SMTP-002", "CFG-033"}
 
 
 def saved(site: Site, content: bytes) -> str:
@@ -299,14 +299,28 @@ RAISED: list[tuple[Callable[[], BaseException], int]] = [
 
 @pytest.mark.parametrize(("fault", "expected"), RAISED)
 @pytest.mark.parametrize(
-    "command", [["check"], ["show", "prod"], ["report"], ["policy", "list"], ["policy", "lint"], ["policy", "test"], ["targets", "list"], ["daemon"]]
+    "command",
+    [
+        ["check"],
+        ["show", "prod"],
+        ["report"],
+        ["policy", "list"],
+        ["policy", "lint"],
+        ["policy", "test"],
+        ["policy", "explain", "CFG-001", "--target", "prod"],
+        ["policy", "diff", "recommended", "strict"],
+        ["policy", "controls"],
+        ["policy", "schema"],
+        ["targets", "list"],
+        ["daemon"],
+    ],
 )
 def test_every_command_maps_every_error_to_its_exit_code(
     site: Site, monkeypatch: pytest.MonkeyPatch, command: list[str], fault: Callable[[], BaseException], expected: int
 ) -> None:
     from auditor import app
 
-    def broken(*_: object) -> None:
+    def broken(*_: object, **__: object) -> None:
         raise fault()
 
     monkeypatch.setattr(app, "load_judge", broken)

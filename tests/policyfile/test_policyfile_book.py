@@ -13,10 +13,10 @@ from auditor.core.evaluate import judge
 from auditor.core.model import Fact, PolicyText, RuleOutcome, Severity, State
 from auditor.core.policy import EffectivePolicy
 from auditor.errors import PolicyError
-from auditor.policyfile import ControlTable, load_controls
+from auditor.policyfile import ControlTable, load, load_controls
 from auditor.policyfile.book import picks
 from tests.core.judging import Facts, facts
-from tests.policyfile.books import book, policy, refused, rule
+from tests.policyfile.books import CONTROLS, book, policy, refused, rule, tables
 
 
 def named(folder: Path, *texts: str) -> list[str]:
@@ -166,7 +166,7 @@ def test_an_override_along_two_paths_is_one(tmp_path: Path) -> None:
     ],
 )
 def test_settings_of_the_configuration_are_checked(tmp_path: Path, settings: dict[str, Any], message: str, hint: str) -> None:
-    other = policy(head="vars:\n  elsewhere: {type: integer, default: 1}\n", name="other")
+    other = policy(rule("require: {UseSSL: true}", id_="O-1"), head="vars:\n  elsewhere: {type: integer, default: 1}\n", name="other")
     with pytest.raises(PolicyError) as refusal:
         book(tmp_path, LAYERED, BASE, other).effective("mine", target="a", labels={}, **settings)
     assert str(refusal.value) == message
@@ -174,7 +174,7 @@ def test_settings_of_the_configuration_are_checked(tmp_path: Path, settings: dic
 
 
 def test_an_installation_may_set_what_another_policy_declares(tmp_path: Path) -> None:
-    other = policy(head="vars:\n  elsewhere: {type: integer, default: 1}\n", name="other")
+    other = policy(rule("require: {UseSSL: true}", id_="O-1"), head="vars:\n  elsewhere: {type: integer, default: 1}\n", name="other")
     effective = book(tmp_path, LAYERED, BASE, other).effective("mine", target="a", labels={}, installation={"elsewhere": 5})
     assert {var.name for var in effective.vars} == {"port", "hosts"}
 
@@ -348,3 +348,48 @@ def test_a_control_table_that_does_not_add_up_is_refused(tmp_path: Path, text: s
     with pytest.raises(PolicyError) as refusal:
         controls(tmp_path, text)
     assert str(refusal.value).endswith(message)
+
+
+# --- frameworks, drafts, sets without rules -------------------------------------------------------------------------
+
+CITING = policy(
+    rule("require: {UseSSL: true}\ncontrols: {nist: [SC-8]}") + rule("require: {Port: 587}\ncontrols: {iso: ['8.24']}", id_="T-2"),
+    name="citing",
+)
+
+
+def test_a_framework_leaves_the_rules_that_support_it_and_shows(tmp_path: Path) -> None:
+    it = book(tmp_path, CITING)
+    whole, part = (it.effective("citing", target="a", labels={}, framework=framework) for framework in (None, "nist"))
+    assert (part.name, part.title, [rule_.id for rule_ in part.rules]) == ("citing[nist]", "Mine (only what supports NIST)", ["T-1"])
+    assert whole.digest != part.digest
+    assert [rule_.id for rule_ in whole.rules] == ["T-1", "T-2"]
+
+
+def test_a_framework_that_is_unknown_or_that_nothing_supports_is_refused(tmp_path: Path) -> None:
+    it = book(tmp_path, CITING, policy(rule("require: {UseSSL: true}"), name="bare"))
+    with pytest.raises(PolicyError, match="no framework is called 'nits'") as refusal:
+        it.effective("citing", target="a", labels={}, framework="nits")
+    assert refusal.value.hint == "did you mean 'nist'?"
+    with pytest.raises(PolicyError, match="no rule of policy bare supports a control of nist"):
+        it.effective("bare", target="a", labels={}, framework="nist")
+
+
+def test_a_draft_stands_in_the_place_of_the_policy_of_its_name(tmp_path: Path) -> None:
+    deployed, drafts = tmp_path / "deployed", tmp_path / "drafts"
+    for folder in (deployed, drafts):
+        folder.mkdir()
+    (deployed / "base.yaml").write_text(policy(rule("require: {UseSSL: true}"), name="base"), encoding="utf-8")
+    (deployed / "mine.yaml").write_text(policy(head="extends: [base]\n"), encoding="utf-8")
+    (drafts / "new.yaml").write_text(policy(rule("require: {Port: 587}", id_="N-1"), name="base"), encoding="utf-8")
+    for draft in (drafts, drafts / "new.yaml"):
+        it = load([deployed], target_names=None, controls=CONTROLS, tables=tables(), draft=draft)
+        assert [rule_.id for rule_ in it.policy("mine").rules] == ["N-1"]
+
+
+def test_a_set_without_rules_that_nothing_builds_on_is_refused(tmp_path: Path) -> None:
+    said, hinted = refused(
+        tmp_path, policy(rule("require: {UseSSL: true}"), name="other"), policy(head="vars:\n  port: {type: integer, default: 25}\n")
+    )
+    assert said == "p1.yaml:1: policy mine has no rule, and no policy extends it"
+    assert "extends" in hinted

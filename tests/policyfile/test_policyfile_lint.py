@@ -140,6 +140,24 @@ def test_a_label_that_no_target_has_is_named(tmp_path: Path) -> None:
     assert [(warning.line, warning.text) for warning in lint(it, targets=targets)] == [(7, "no target has the label site=a")]
 
 
+@pytest.mark.parametrize(
+    ("test", "named"),
+    [
+        ("{contains: env=lab}", []),
+        ("{contains: env=prd}", ["env=prd"]),
+        ("{any_in: [env=lab, env, site=a]}", ["env", "site=a"]),
+        ("{none_in: $labels}", []),
+        ("{length: 2}", []),
+    ],
+)
+def test_a_label_that_a_rule_asks_for_and_no_target_has_is_named(tmp_path: Path, test: str, named: list[str]) -> None:
+    head = "vars:\n  labels: {type: [text], default: [env=dev]}\n"
+    it = book(tmp_path, policy(rule(f"when: {{target.labels: {test}}}\nrequire: {{UseSSL: true}}" + FAILING), head=head))
+    found = lint(it, targets={"a": {"env": "lab"}})
+    assert [(warning.line, warning.text) for warning in found] == [(8, f"rule T-1: no target has the label {label}") for label in named]
+    assert lint(it) == []
+
+
 def test_without_targets_labels_are_not_looked_at(tmp_path: Path) -> None:
     assert lint(book(tmp_path, LABELLED)) == []
 

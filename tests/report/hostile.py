@@ -3,9 +3,9 @@
 from dataclasses import replace
 from typing import Any
 
-from auditor.core.model import Direction, FieldChange, JsonType, RuleOutcome, Severity, Standing, UnknownField
+from auditor.core.model import Direction, FieldChange, JsonType, RuleOutcome, Severity, Standing, UnknownField, Waiver
 from tests.factories import KEY, snapshot
-from tests.report.standings import FAILS, FAILS_TOO, LIMITED, POLICY, UNSEEN, WAITS, WAIVED, standing, unread
+from tests.report.standings import FAILS, FAILS_TOO, LIMITED, POLICY, UNSEEN, WAITS, WAIVED, WAIVER, standing, unread
 
 VALUES = (
     "<script>document.title='owned'</script>",
@@ -45,11 +45,19 @@ def hostile(value: str) -> Standing:
         target={"owner": value, "labels": ((value, value),), "insecure_skip_verify": True, "insecure_http": True},
         collection={"account": value, "product_version": value, "correlation_id": value, "collector_host": value},
     )
+    assert one.assessment is not None
+    one = replace(one, assessment=replace(one.assessment, waivers=hostile_waivers(value, *one.assessment.waivers)))
     rules = [
         replace(rule, title=f"{rule.id} {value}", rationale=value, remediation=value, references=(value,), controls=((value, (value,)),))
         for rule in POLICY.rules
     ]
     return replace(one, policy=replace(POLICY, name=value, title=value, rules=tuple(rules), vars=((value, [value]),)))
+
+
+def hostile_waivers(value: str, *waivers: Waiver) -> tuple[Waiver, ...]:
+    """`waivers`, or one, that carry `value` in each text."""
+    texts: dict[str, Any] = dict.fromkeys(("reason", "owner", "requested_by", "approved_by", "ticket", "risk"), value)
+    return tuple(replace(waiver, targets=(value,), labels=((value, value),), **texts) for waiver in waivers or (WAIVER,))
 
 
 def hostile_trouble(value: str) -> Standing:

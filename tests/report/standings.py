@@ -1,5 +1,6 @@
 """Arranges standings for reports: a policy of six rules, findings of every outcome, targets in every state."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -27,6 +28,7 @@ from auditor.core.model import (
     State,
     TargetText,
     Verdict,
+    Waiver,
 )
 from tests.factories import KEY, NOT_OFFERED, UNSET, snapshot
 
@@ -84,6 +86,20 @@ def finding(rule: str, outcome: RuleOutcome = RuleOutcome.PASS, severity: Severi
     return Finding(rule=rule, outcome=outcome, as_of=date(2026, 11, 17), severity=severity, **others)
 
 
+WAIVER = Waiver(
+    rule="CFG-006",
+    targets=("partner",),
+    reason="Their relay moves to 587 in spring.",
+    owner="mail team",
+    requested_by="mail team",
+    approved_by="ciso@corp.example",
+    approved_on=date(2026, 10, 1),
+    ticket="SEC-1234",
+    risk="Others on that network can read the mail.",
+    expires_at=datetime(2027, 1, 1, tzinfo=UTC),
+)
+
+
 PASSES = tuple(finding(rule.id) for rule in RULES)
 FAILS = finding("CFG-001", RuleOutcome.FAIL, Severity.CRITICAL, because=(USE_SSL,), applies=(IS_BASIC,))
 FAILS_TOO = finding("CFG-006", RuleOutcome.FAIL, Severity.LOW, because=(PORT,))
@@ -113,9 +129,14 @@ def standing(
     target: dict[str, Any] | None = None,
     collection: dict[str, Any] | None = None,
 ) -> Standing:
-    """A target that was read: all rules pass but for `instead`; the verdict follows from the outcomes unless given."""
+    """A target that was read: all rules pass but for `instead`; the verdict follows from the outcomes unless given.
+
+    What is waived failed, and a waiver was laid over it.
+    """
     profile = seen or snapshot()
     results = findings(*instead)
+    waived = {each.rule for each in results if each.outcome is RuleOutcome.WAIVED}
+    judged = tuple(replace(each, outcome=RuleOutcome.FAIL) if each.rule in waived else each for each in results)
     return Standing(
         target=TargetText(name=name, url=f"https://command-{name[:40]}.example.org/KeyfactorAPI", **(target or {})),
         assessment=Assessment(
@@ -127,8 +148,9 @@ def standing(
                 snapshot=profile,
                 collection=Collection(**(_COLLECTION | {"url": f"https://command-{name[:40]}.example.org/KeyfactorAPI/SMTP"} | (collection or {}))),
             ),
-            judgement=Judgement(key="k" * 64, policy_digest=POLICY.digest, findings=results),
+            judgement=Judgement(key="k" * 64, policy_digest=POLICY.digest, findings=judged),
             verdict=verdict or _verdict(results),
+            waivers=tuple(replace(WAIVER, rule=rule) for rule in sorted(waived)),
             changes=changes,
             previous_digest="b" * 64 if previous_at else None,
             previous_at=previous_at,

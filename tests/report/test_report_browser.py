@@ -2,6 +2,8 @@
 
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +12,9 @@ import pytest
 from auditor.core.model import Standing
 from auditor.report.formats import FORMATS
 from auditor.report.view import view
-from tests.report.hostile import VALUES, hostile, hostile_trouble
+from tests.report.hostile import VALUES, hostile, hostile_trouble, hostile_waivers
 from tests.report.standings import (
+    AT,
     BROKE,
     FAILS,
     FAILS_TOO,
@@ -20,6 +23,7 @@ from tests.report.standings import (
     UNSEEN,
     WAITS,
     WAIVED,
+    WAIVER,
     basic_snapshot,
     never,
     standing,
@@ -48,6 +52,7 @@ FLEET = [
     unread(),
     never(),
 ]
+WAIVERS = [WAIVER, replace(WAIVER, expires_at=AT), replace(WAIVER, targets=(), approved_on=date(2026, 12, 1)), *hostile_waivers("".join(VALUES))]
 STRANGE = [hostile("".join(VALUES)), hostile_trouble("x" * 200 + "邮件服务器" * 40)]
 
 Open = Callable[..., Any]
@@ -70,7 +75,7 @@ def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
 
     def open_page(standings: list[Standing], *, edit: Callable[[str], str] = str, width: int = 1200, **options: Any) -> Any:
         file = tmp_path / "report.html"
-        file.write_bytes(edit(FORMATS["html"](view(standings, engine_version="1.0")).decode()).encode())
+        file.write_bytes(edit(FORMATS["html"](view(standings, engine_version="1.0", in_file=WAIVERS)).decode()).encode())
         context = browser.new_context(viewport={"width": width, "height": 800}, **options)
         contexts.append(context)
         page = context.new_page()

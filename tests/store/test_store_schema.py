@@ -28,14 +28,18 @@ def made_as(path):
     with closing(sqlite3.connect(path)) as connection:
         made = connection.execute("SELECT name, sql FROM sqlite_master WHERE name != 'auditor_schema' AND tbl_name != 'auditor_schema'").fetchall()
     # a CREATE TABLE lists constraints in the order in which they were declared; their order means nothing
-    return {name: sorted(line.strip(" \t,") for line in sql.splitlines()) if sql else None for name, sql in made}
+    return {name: sorted(line.strip(" \t,").replace('"', "") for line in sql.splitlines()) if sql else None for name, sql in made}
 
 
-NEXT = """
+FOLLOWING = f"{int(HEAD) + 1:04}"
+"""The edition after this one."""
+
+
+NEXT = f"""
 from alembic import op
 import sqlalchemy as sa
 
-revision, down_revision = "0002", "0001"
+revision, down_revision = "{FOLLOWING}", "{HEAD}"
 
 
 def upgrade():
@@ -52,9 +56,9 @@ def older(store, made, tmp_path, monkeypatch):
     store.close()
     edition = tmp_path / "edition"
     shutil.copytree(resources.folder("migrations"), edition / "migrations")
-    (edition / "migrations" / "versions" / "0002_next.py").write_text(NEXT, encoding="utf-8")
+    (edition / "migrations" / "versions" / f"{FOLLOWING}_next.py").write_text(NEXT, encoding="utf-8")
     monkeypatch.setattr(resources, "_PACKAGE", edition / "auditor")
-    monkeypatch.setattr(schema, "HEAD", "0002")
+    monkeypatch.setattr(schema, "HEAD", FOLLOWING)
 
 
 def test_the_migrations_make_the_tables_that_the_code_names(store, path, tmp_path):
@@ -80,10 +84,10 @@ def test_developers_find_the_migrations_through_pyproject():
     [
         ([HEAD], SchemaState.CURRENT, HEAD),
         (["0000"], SchemaState.OLDER, "0000"),
-        (["0002"], SchemaState.NEWER, "0002"),
+        ([FOLLOWING], SchemaState.NEWER, FOLLOWING),
         (["9999"], SchemaState.NEWER, "9999"),
         ([], SchemaState.FOREIGN, None),
-        (["0001", "0002"], SchemaState.FOREIGN, None),
+        ([HEAD, FOLLOWING], SchemaState.FOREIGN, None),
         (["1975ea83b712"], SchemaState.FOREIGN, None),
         (["²²²²"], SchemaState.FOREIGN, None),
     ],
@@ -121,15 +125,15 @@ def test_the_database_of_another_program_is_refused_and_left_alone(url, path):
 
 
 def test_an_older_database_is_refused_with_the_command_that_helps(older, url):
-    with pytest.raises(SchemaError, match="schema 0001, this auditor needs 0002") as caught:
+    with pytest.raises(SchemaError, match=f"schema {HEAD}, this auditor needs {FOLLOWING}") as caught:
         Store.open(url, create=True)
     assert "auditor db upgrade" in caught.value.hint
 
 
 def test_a_newer_database_is_refused(store, url, path):
-    set_version(path, "0002")
+    set_version(path, FOLLOWING)
     for act in (lambda: Store.open(url, create=True), lambda: schema.upgrade(url)):
-        with pytest.raises(SchemaError, match="schema 0002, this auditor only knows 0001"):
+        with pytest.raises(SchemaError, match=f"schema {FOLLOWING}, this auditor only knows {HEAD}"):
             act()
 
 
@@ -144,9 +148,9 @@ def test_upgrading_a_current_database_does_nothing(store, url, tmp_path):
 
 
 def test_upgrading_an_older_database_keeps_a_copy_of_it_first(older, url, tmp_path, made):
-    copy = tmp_path / "auditor.db.before-0002"
-    assert schema.upgrade(url) == Upgrade(before="0001", after="0002", backup=copy)
-    assert schema.status(f"sqlite:///{copy.as_posix()}").current == "0001"
+    copy = tmp_path / f"auditor.db.before-{FOLLOWING}"
+    assert schema.upgrade(url) == Upgrade(before=HEAD, after=FOLLOWING, backup=copy)
+    assert schema.status(f"sqlite:///{copy.as_posix()}").current == HEAD
     with Store.open(url, create=False) as upgraded:
         assert upgraded.latest("cmd-01") == made.assessment()
 
@@ -165,14 +169,14 @@ def test_an_upgrade_says_in_a_sentence_what_it_did(before, backup, said):
 
 
 def test_upgrading_without_a_copy_makes_none(older, url, tmp_path):
-    assert schema.upgrade(url, backup=False) == Upgrade(before="0001", after="0002", backup=None)
+    assert schema.upgrade(url, backup=False) == Upgrade(before=HEAD, after=FOLLOWING, backup=None)
     assert not list(tmp_path.glob("*before*"))
 
 
 def test_a_copy_of_an_earlier_attempt_is_not_overwritten(older, url, tmp_path):
-    for name in ("auditor.db.before-0002", "auditor.db.before-0002.2"):
+    for name in (f"auditor.db.before-{FOLLOWING}", f"auditor.db.before-{FOLLOWING}.2"):
         (tmp_path / name).write_text("earlier", encoding="utf-8")
-    assert schema.upgrade(url).backup == tmp_path / "auditor.db.before-0002.3"
+    assert schema.upgrade(url).backup == tmp_path / f"auditor.db.before-{FOLLOWING}.3"
 
 
 def test_an_upgrade_that_fails_leaves_the_database_as_it_was(older, url, path):
@@ -181,7 +185,7 @@ def test_an_upgrade_that_fails_leaves_the_database_as_it_was(older, url, path):
     before = made_as(path)
     with pytest.raises(StoreError, match="since"):
         schema.upgrade(url)
-    assert (made_as(path), schema.status(url).current) == (before, "0001")
+    assert (made_as(path), schema.status(url).current) == (before, HEAD)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs fork")

@@ -3,18 +3,21 @@
 Nothing here can hold a secret: a fact of a secret is its state, what identifies it is a keyed fingerprint.
 """
 
+from auditor.core.model.approval import Approval, Revocation
 from auditor.core.model.fact import OAUTH_FIELDS, PROFILE_FIELDS, SECRET_FIELDS, Fact, FactValue, JsonType, Shape, State
 from auditor.core.model.finding import Assessment, Direction, FieldChange, Finding, Judgement, Leaf, Level, RuleOutcome, Severity, Verdict
 from auditor.core.model.observation import Collection, Memory, Observation, ReadOutcome
-from auditor.core.model.snapshot import Fingerprint, HeaderSeen, SecretPlace, Snapshot, UnknownField
+from auditor.core.model.snapshot import Fingerprint, HeaderSeen, ProfileField, SecretPlace, Snapshot, UnknownField
 from auditor.core.model.standing import MAX_MOVED, Moved, PolicyText, RuleText, Standing, TargetText
 from auditor.core.model.target import Auth, BasicAuth, ClientCertificate, ClientCredentials, Schedule, SecretRef, StaticToken, Target, TokenAuthMethod
+from auditor.core.model.waiver import Waiver
 
 __all__ = [
     "MAX_MOVED",
     "OAUTH_FIELDS",
     "PROFILE_FIELDS",
     "SECRET_FIELDS",
+    "Approval",
     "Assessment",
     "Auth",
     "BasicAuth",
@@ -36,7 +39,9 @@ __all__ = [
     "Moved",
     "Observation",
     "PolicyText",
+    "ProfileField",
     "ReadOutcome",
+    "Revocation",
     "RuleOutcome",
     "RuleText",
     "Schedule",
@@ -53,4 +58,5 @@ __all__ = [
     "TokenAuthMethod",
     "UnknownField",
     "Verdict",
+    "Waiver",
 ]

@@ -1,13 +1,14 @@
 """What is concluded of an observation: leaves, findings, changes, judgement, assessment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
 from auditor.core.model.fact import JsonType, State
 from auditor.core.model.observation import Observation
+from auditor.core.model.waiver import Waiver
 
 
 class Severity(StrEnum):
@@ -190,7 +191,8 @@ class Judgement:
 class Assessment:
     """All that one run concludes about one target. `previous` is the last observed state before this one, None where there is none.
 
-    `changes` lie between the snapshot of `previous` and this one; `previous_at` is when that snapshot was last seen.
+    `changes` lie between the snapshot of `previous` and this one; `previous_at` is when that snapshot was last seen. `waivers` are laid over the
+    judgement, one for each failure that is excused; the judgement itself stays as the policy came to it.
     """
 
     observation: Observation
@@ -199,3 +201,13 @@ class Assessment:
     changes: tuple[FieldChange, ...] = ()
     previous_digest: str | None = None
     previous_at: datetime | None = None
+    waivers: tuple[Waiver, ...] = ()
+
+    @property
+    def findings(self) -> tuple[Finding, ...]:
+        """The findings as they count: a failure that is excused is waived, and keeps all else."""
+        excused = {waiver.rule for waiver in self.waivers}
+        return tuple(
+            replace(finding, outcome=RuleOutcome.WAIVED) if finding.outcome is RuleOutcome.FAIL and finding.rule in excused else finding
+            for finding in self.judgement.findings
+        )

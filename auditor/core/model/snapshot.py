@@ -52,6 +52,39 @@ class UnknownField:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProfileField:
+    """All that a snapshot says of one profile field: the fact; of a secret its identifier in clear and its place; each of the request headers."""
+
+    fact: Fact
+    text: Fact | None = None
+    place: SecretPlace | None = None
+    headers: tuple[HeaderSeen, ...] = ()
+
+    def document(self) -> dict[str, Any]:
+        """The field as JSON; what it does not have is left out."""
+        return {
+            "fact": _fact_document(self.fact),
+            **({"text": _fact_document(self.text)} if self.text else {}),
+            **({"place": _place_document(self.place)} if self.place else {}),
+            **({"headers": [_header_document(header) for header in self.headers]} if self.headers else {}),
+        }
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> "ProfileField":
+        """The field that `document()` wrote.
+
+        Raises:
+            ValueError, KeyError, TypeError: It is not such a document.
+        """
+        return ProfileField(
+            fact=_fact_from(document["fact"]),
+            text=_fact_from(document["text"]) if "text" in document else None,
+            place=_place_from(document["place"]) if "place" in document else None,
+            headers=tuple(_header_from(header) for header in document.get("headers", ())),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """What a server says of its mail profile, redacted. Two answers that say the same have the same digest.
 
@@ -71,6 +104,15 @@ class Snapshot:
         """SHA-256 of the canonical JSON of `document()`."""
         return digest(self.document())
 
+    def field(self, name: str) -> ProfileField:
+        """All that is said of the profile field called `name`; one that an older snapshot does not have was not offered."""
+        return ProfileField(
+            fact=self.facts.get(name, _NOT_OFFERED),
+            text=self.facts.get(f"{name}.text"),
+            place=self.secrets.get(name),
+            headers=self.headers if name == "RequestHeaders" else (),
+        )
+
     def document(self) -> dict[str, Any]:
         """The snapshot as JSON: what is stored, exported and digested."""
         return {
@@ -79,17 +121,8 @@ class Snapshot:
             "shape": self.shape.value,
             "detectors": self.detectors,
             "facts": {name: _fact_document(fact) for name, fact in self.facts.items()},
-            "secrets": {
-                name: {
-                    "provider": place.provider,
-                    "parameters": {key: [mark.key_id, mark.mac] for key, mark in place.parameters},
-                    "undisclosed": place.undisclosed,
-                }
-                for name, place in self.secrets.items()
-            },
-            "headers": [
-                {"name": h.name, "kind": h.kind, "length": h.length, "fingerprint": [h.fingerprint.key_id, h.fingerprint.mac]} for h in self.headers
-            ],
+            "secrets": {name: _place_document(place) for name, place in self.secrets.items()},
+            "headers": [_header_document(header) for header in self.headers],
             "unknown": [
                 {"name": u.name, "sent": u.sent.value, "length": u.length, "fingerprint": [u.fingerprint.key_id, u.fingerprint.mac]}
                 for u in self.unknown
@@ -110,23 +143,41 @@ class Snapshot:
             shape=Shape(document["shape"]),
             detectors=document["detectors"],
             facts={name: _fact_from(value) for name, value in document["facts"].items()},
-            secrets={
-                name: SecretPlace(
-                    provider=value["provider"],
-                    parameters=tuple(sorted((key, Fingerprint(*mark)) for key, mark in value["parameters"].items())),
-                    undisclosed=value["undisclosed"],
-                )
-                for name, value in document["secrets"].items()
-            },
-            headers=tuple(
-                HeaderSeen(name=h["name"], kind=h["kind"], length=h["length"], fingerprint=Fingerprint(*h["fingerprint"]))
-                for h in document["headers"]
-            ),
+            secrets={name: _place_from(place) for name, place in document["secrets"].items()},
+            headers=tuple(_header_from(header) for header in document["headers"]),
             unknown=tuple(
                 UnknownField(name=u["name"], sent=JsonType(u["sent"]), length=u["length"], fingerprint=Fingerprint(*u["fingerprint"]))
                 for u in document["unknown"]
             ),
         )
+
+
+_NOT_OFFERED = Fact(State.NOT_OFFERED)
+
+
+def _place_document(place: SecretPlace) -> dict[str, Any]:
+    return {
+        "provider": place.provider,
+        "parameters": {key: [mark.key_id, mark.mac] for key, mark in place.parameters},
+        "undisclosed": place.undisclosed,
+    }
+
+
+def _place_from(document: Mapping[str, Any]) -> SecretPlace:
+    return SecretPlace(
+        provider=document["provider"],
+        parameters=tuple(sorted((key, Fingerprint(*mark)) for key, mark in document["parameters"].items())),
+        undisclosed=document["undisclosed"],
+    )
+
+
+def _header_document(header: HeaderSeen) -> dict[str, Any]:
+    mark = header.fingerprint
+    return {"name": header.name, "kind": header.kind, "length": header.length, "fingerprint": [mark.key_id, mark.mac]}
+
+
+def _header_from(document: Mapping[str, Any]) -> HeaderSeen:
+    return HeaderSeen(name=document["name"], kind=document["kind"], length=document["length"], fingerprint=Fingerprint(*document["fingerprint"]))
 
 
 def _fact_document(fact: Fact) -> dict[str, Any]:

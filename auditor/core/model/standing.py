@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from auditor.core.canonical import digest
+from auditor.core.model.approval import Approval
 from auditor.core.model.finding import Assessment, FieldChange
 from auditor.core.model.snapshot import Snapshot
 
@@ -87,7 +88,7 @@ class Standing:
 
     `assessment` is the newest one, None for a target that was never read. `last_seen` and `last_snapshot` are the newest observed state: those of
     `assessment` itself unless that one was trouble. `policy` is the policy that judged, None where nothing was judged. `moved` are the recorded
-    changes, the newest first, at most `MAX_MOVED`.
+    changes, the newest first, at most `MAX_MOVED`. `approvals` are all that were ever recorded, in order of recording.
     """
 
     target: TargetText
@@ -96,3 +97,4 @@ class Standing:
     last_seen: datetime | None = None
     last_snapshot: Snapshot | None = None
     moved: tuple[Moved, ...] = ()
+    approvals: tuple[Approval, ...] = ()

@@ -1,0 +1,132 @@
+"""`auditor waiver`: the accepted failures, what is doubtful about them, and a draft of one more."""
+
+import json
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from auditor.cli.common import Settings, opened
+from auditor.cli.rows import form_option, print_json, print_rows
+from auditor.errors import UsageError, did_you_mean
+
+if TYPE_CHECKING:
+    from auditor.app import App
+    from auditor.core.waiver import Review
+
+DRAFT_DAYS = 90
+"""So long a drafted waiver lasts: a quarter, until somebody writes another day."""
+
+
+@click.group()
+def waiver() -> None:
+    """List, check and draft waivers."""
+
+
+@waiver.command("list")
+@form_option
+@click.pass_obj
+def list_(settings: Settings, form: str) -> None:
+    """List the waivers of the configuration, with where each holds, how long, and who approved it."""
+    settings.configure_logging()
+    from auditor.core.waiver import scope_text, until
+    from auditor.report.jsondoc import reviewed as report
+    from auditor.report.safetext import prose, safe
+    from auditor.report.wording import count
+
+    with opened(settings) as app:
+        reviewed = _reviewed(app)
+    if form == "json":
+        print_json([report(review) | {"file": file, "line": line} for (file, line), review in reviewed])
+        return
+    rows = [
+        {
+            "waiver": review.waiver.id,
+            "rule": review.waiver.rule,
+            "targets": safe(scope_text(review.waiver)),
+            "state": review.state.value.replace("_", " "),
+            "holds": until(review.waiver),
+            "owner": safe(review.waiver.owner),
+            "approved by": safe(review.waiver.approved_by),
+            "reason": safe(prose(review.waiver.reason), limit=120),
+        }
+        for _, review in reviewed
+    ]
+    print_rows(rows, form)
+    click.echo(f"{count(len(rows), 'waiver')}, {sum(review.state.is_in_force for _, review in reviewed)} in force", err=True)
+
+
+@waiver.command()
+@form_option
+@click.pass_obj
+def lint(settings: Settings, form: str) -> None:
+    """Check the waivers: whatever is wrong is refused with file and line (exit 2); what will bite, or is not needed, is a warning."""
+    settings.configure_logging()
+    from auditor.report.wording import count
+
+    with opened(settings) as app:
+        reviewed = _reviewed(app)
+    found = [(place, review, concern, text) for place, review in reviewed for concern, text in review.concerns]
+    if form == "json":
+        print_json(
+            [
+                {"file": file, "line": line, "waiver": review.waiver.id, "rule": review.waiver.rule, "concern": concern.value, "warning": text}
+                for (file, line), review, concern, text in found
+            ]
+        )
+        return
+    for (file, line), review, _, text in found:
+        click.echo(f"{file}:{line}: waiver of {review.waiver.rule} {text}")
+    click.echo(f"{count(len(reviewed), 'waiver')}, {count(len(found), 'warning')}", err=True)
+
+
+@waiver.command()
+@click.argument("finding", metavar="TARGET/RULE")
+@form_option
+@click.pass_obj
+def draft(settings: Settings, finding: str, form: str) -> None:
+    """Print a waiver of RULE on TARGET to paste into the file of waivers. It is refused until a reason and an approver are filled in."""
+    settings.configure_logging()
+    name, slash, rule_id = finding.partition("/")
+    if not slash:
+        raise UsageError(f"{finding}: a finding is written TARGET/RULE", hint="as the report shows it, such as prod/CFG-001")
+    with opened(settings) as app:
+        (target,) = app.select([name], {})
+        rules = {rule.id: rule for rule in app.judge.policy_for(target).policy.rules}
+        if rule_id not in rules:
+            hint = did_you_mean(rule_id, rules, else_say=f"`auditor policy list {target.policy}` names them")
+            raise UsageError(f"{finding}: {name} is not judged by a rule {rule_id!r}", hint=hint)
+        file, at = app.waiver_file, app.clock()
+    expires = at.date() + timedelta(days=min(DRAFT_DAYS, file.max_days - 1))
+    owner = f" {json.dumps(target.owner, ensure_ascii=False)}" if target.owner else "                # who answers for it"
+    snippet = f"""\
+- rule: {rule_id}
+  targets: [{json.dumps(name)}]
+  reason:               # why this failure is acceptable, and what is done meanwhile
+  owner:{owner}
+  approved_by:          # not the owner, nor who asks for it
+  expires: {expires}   # through the end of that day, UTC; or with an offset: {expires}T18:00:00+01:00
+  # requested_by:
+  # approved_on: {at.date()}
+  # ticket:
+  # risk:
+"""
+    begun = bool(file.waivers)
+    if form == "json":
+        print_json({"finding": finding, "file": str(file.path), "snippet": snippet})
+        return
+    click.echo(snippet if begun else f"waivers:\n{snippet}", nl=False)
+    click.echo(f"{'append it to' if begun else 'put it into'} {file.path}, fill in what is empty, and run `auditor waiver lint`", err=True)
+
+
+def _reviewed(app: "App") -> "list[tuple[tuple[str, int], Review]]":
+    """Each waiver with its file and line, by the newest reads where any are recorded."""
+    from auditor import publish
+    from auditor.audit import text_of
+    from auditor.core.model import Standing
+    from auditor.core.waiver import review
+
+    file, texts = app.waiver_file, [text_of(target) for target in app.config.targets]
+    standings = publish.standings(app.store, texts) if app.config.database.exists() else [Standing(target=text) for text in texts]
+    at = app.clock()
+    return [((str(file.path), line), review(item, standings, at=at)) for item, line in zip(file.waivers, file.lines, strict=True)]
