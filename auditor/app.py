@@ -111,9 +111,9 @@ def _create_key(path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii", newline="\n") as stream:
             stream.write(os.urandom(KEY_BYTES).hex() + "\n")
-    except FileExistsError:
-        return  # another process was first; its key is the key
     except OSError as failure:
+        if path.is_file():
+            return  # another process was first; its key is the key
         raise StoreError(f"{path}: the fingerprint key cannot be written: {failure.strerror}", hint="is the folder writable?") from failure
 
 
