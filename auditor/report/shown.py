@@ -68,7 +68,10 @@ class ShownLeaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownFinding:
-    """One rule's result for one target. `applies` says in words why the rule speaks to this target; `anchor` is its id within a page."""
+    """One rule's result for one target. `applies` says in words why the rule speaks to this target, `rated` why it has its severity.
+
+    `anchor` is its id within a page.
+    """
 
     id: str
     anchor: str
@@ -77,6 +80,7 @@ class ShownFinding:
     finding: Finding
     leaves: tuple[ShownLeaf, ...]
     applies: tuple[str, ...]
+    rated: tuple[str, ...]
 
     @property
     def severity(self) -> Severity | None:

@@ -128,6 +128,7 @@ def _finding(target: str, anchor: str, finding: Finding, rules: dict[str, RuleTe
         finding=finding,
         leaves=tuple(_leaf(leaf) for leaf in finding.because),
         applies=tuple(_applies(leaf) for leaf in finding.applies if leaf.fact != "profile.configured"),
+        rated=tuple(_applies(leaf) for leaf in finding.severity_because),
     )
 
 
