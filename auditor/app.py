@@ -3,6 +3,7 @@
 import os
 import platform
 import random
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -53,6 +54,17 @@ def find_config(explicit: Path | None) -> Path | None:
             raise ConfigError(f"{named}: no such file", hint="`auditor init` writes a commented example")
         return named
     return next((place for place in config_places() if place.is_file()), None)
+
+
+def refuse_skip_verify() -> None:
+    """The vendor's tools take `KEYFACTOR_SKIP_VERIFY` to switch certificate checks off, for everything and without a trace; that is not done here.
+
+    Raises:
+        ConfigError: It is set, and to something else than false.
+    """
+    if os.environ.get("KEYFACTOR_SKIP_VERIFY", "").casefold() not in ("", "0", "false", "no"):
+        hint = "unset it; use ca_file for a private CA, or insecure_skip_verify: true for one target, which every report shows"
+        raise ConfigError("KEYFACTOR_SKIP_VERIFY is set, and is not obeyed", hint=hint)
 
 
 def config_places() -> list[Path]:
@@ -109,8 +121,13 @@ def fingerprint_key(ref: SecretRef) -> FingerprintKey:
 def _create_key(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii", newline="\n") as stream:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # for its owner alone (0600)
+        with os.fdopen(handle, "w", encoding="ascii", newline="\n") as stream:
             stream.write(os.urandom(KEY_BYTES).hex() + "\n")
+        try:
+            Path(temporary).rename(path) if os.name == "nt" else os.link(temporary, path)  # either fails where there is a key already
+        finally:
+            Path(temporary).unlink(missing_ok=True)
     except OSError as failure:
         if path.is_file():
             return  # another process was first; its key is the key

@@ -237,6 +237,8 @@ def _target(source: yamlfile.YamlFile, content: _File, index: int, entry: _Targe
     values: dict[str, Any] = {}
     places: dict[str, tuple[str | int, ...]] = {"name": ("targets", index, "name"), "url": ("targets", index, "url")}
     for settings, place in ((content.defaults, ("defaults",)), (entry, ("targets", index))):
+        if "vars" in settings.model_fields_set:
+            places["vars"] = (*place, "vars")
         for key in settings.model_fields_set - {"name", "url", "vars"}:
             values[key] = getattr(settings, key)
             places[key] = (*place, key)
@@ -339,7 +341,10 @@ def _is_loopback(host: str) -> bool:
 
 def _beside(folder: Path, text: str) -> Path:
     """A path of the file: relative ones count from the folder that the file is in."""
-    return (folder / Path(text).expanduser()).resolve()
+    try:
+        return (folder / Path(text).expanduser()).resolve()
+    except RuntimeError:
+        raise ConfigError(f"{folder / FILE_NAME}: {text}: nobody's home is known by that name", hint="write the path out") from None
 
 
 def _anchored(ref: SecretRef, folder: Path) -> SecretRef:

@@ -287,7 +287,9 @@ class _Visit:
             certificate = target.client_certificate if who == self.who else None
             if not verified:
                 _log.warning(
-                    "target %s: its TLS certificate is not verified (insecure_skip_verify)", target.name, extra={"event": "tls_not_verified"}
+                    "target %s: its TLS certificate is not verified (insecure_skip_verify)",
+                    target.name,
+                    extra={"event": "tls_not_verified", "target": target.name},
                 )
             context = reader.contexts.get(
                 ca_file=target.ca_file,

@@ -6,7 +6,7 @@ import pytest
 
 from auditor.core.assess import assess, exit_code, facts_of, judgement_key, verdict
 from auditor.core.model import PROFILE_FIELDS, Assessment, Fact, Finding, Judgement, Observation, ReadOutcome, RuleOutcome, Severity, State, Verdict
-from tests.factories import AT, observation, snapshot
+from tests.factories import AT, NOT_OFFERED, observation, snapshot
 
 
 def finding(outcome: RuleOutcome, severity: Severity | None = Severity.HIGH, *, standing: bool = False) -> Finding:
@@ -71,6 +71,24 @@ def test_the_exit_code_tells_findings_trouble_and_blindness_apart(
     targets: list[list[Finding]], fail_on: str, count_limits: bool, expected: int
 ) -> None:
     assert exit_code([assessed(*findings) for findings in targets], fail_on=Severity(fail_on), count_limits=count_limits) == expected
+
+
+@pytest.mark.parametrize(
+    ("moved", "fail_on", "expected"),
+    [
+        ({"UseSSL": False}, "low", 1),
+        ({"Host": "smtp.else.example"}, "critical", 1),
+        ({"Host": "b.office365.com"}, "low", 1),
+        ({"Host": "b.office365.com"}, "medium", 0),
+        ({"Scope": NOT_OFFERED}, "info", 0),
+        ({"RelayAuthenticationType": 3}, "info", 0),
+    ],
+)
+def test_a_change_that_somebody_has_to_look_at_gives_exit_1(moved: dict[str, object], fail_on: str, expected: int) -> None:
+    before = (AT - timedelta(days=1), snapshot(RelayAuthenticationType=3 if "RelayAuthenticationType" not in moved else 2))
+    judgement = Judgement(key="k", policy_digest="p", findings=(PASS,))
+    found = assess(observation(snapshot(**moved)), judgement, previous=before, org_domain=lambda host: ".".join(host.split(".")[-2:]))
+    assert exit_code([found], fail_on=Severity(fail_on)) == expected
 
 
 def facts(seen: Observation, *, previous: bool = False) -> dict[str, Fact]:

@@ -3,9 +3,11 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -208,6 +210,45 @@ def test_targets_list_describes_every_login(site: Site, auth: str) -> None:
     code, out, _ = site.run("targets", "list")
     assert code == 0
     assert "0 6 * * mon (UTC)" in out
+
+
+def test_no_colour_is_sent_against_the_readers_wish(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in (["targets", "list"], ["check"], ["show", "prod"], ["policy", "list"]):
+        assert "\x1b" not in "".join(site.run(*command)[1:])
+
+
+def test_switching_checks_off_by_environment_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYFACTOR_SKIP_VERIFY", "true")
+    code, _, err = site.run("check")
+    assert code == 2
+    assert "insecure_skip_verify" in err
+    assert site.simulator.requests == ()
+
+
+def test_a_path_in_nobodys_home_is_a_mistake_and_no_crash(site: Site) -> None:
+    site.extra = "database: ~nobody-of-that-name/x.db\n"
+    site.configure()
+    code, _, err = site.run("check")
+    assert code == 2
+    assert "nobody" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C cannot be sent to one process on Windows")
+def test_ctrl_c_does_not_wait_for_a_slow_server(site: Site) -> None:
+    def drip() -> Iterator[bytes]:
+        while True:
+            yield b" "
+            time.sleep(0.1)
+
+    site.configure(timeout="60s")
+    site.simulator.answer_with(200, None, drip)
+    with subprocess.Popen([sys.executable, "-m", "auditor", "--config", str(site.config), "check"], stderr=subprocess.PIPE) as process:
+        while not site.simulator.requests:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        assert process.stderr is not None
+        assert b"interrupted" in process.stderr.read()
 
 
 def test_init_writes_what_check_understands_and_never_overwrites(
