@@ -84,6 +84,10 @@ def read_secret(ref: SecretRef) -> str:
         value = os.environ.get(ref.name, "")
         if not value:
             raise SecretError(f"{ref}: the environment variable is not set or empty", hint=f"set {ref.name} for the account that runs the auditor")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise SecretError(f"{ref}: not UTF-8", hint="the environment holds bytes of another encoding") from None
         return value
     try:
         with Path(ref.name).open("rb") as stream:
@@ -244,29 +248,34 @@ def policy_book(settings: config.Config | None) -> policyfile.PolicyBook:
 
 
 MAX_SAVED_BYTES = 64 * 1024
+SAVED = "a saved answer"
+"""Whom a saved answer is judged as: no configured target can be called so, and none lends it policy or vars."""
 
 
 def judge_saved(body: Path, policy_name: str, settings: config.Config | None) -> tuple[Assessment, TargetText, PolicyText]:
     """Judge a saved answer of `GET /SMTP` by the policy called `policy_name`: offline, nothing stored, fingerprints under a key thrown away.
 
+    A file that cannot be read is an outcome like that of a server that cannot.
+
     Raises:
-        UsageError: The file cannot be read.
-        PolicyError: There is no such policy, or one of them is wrong.
+        UsageError: There is no such policy.
+        PolicyError: One of the policies is wrong.
     """
-    try:
-        with body.open("rb") as stream:
-            raw = stream.read(MAX_SAVED_BYTES + 1)
-    except OSError as failure:
-        raise UsageError(f"{body}: cannot be read: {failure.strerror}") from failure
     judge = load_judge(settings)
     if policy_name not in judge.book.names():
         hint = did_you_mean(policy_name, judge.book.names(), else_say=f"there are: {', '.join(sorted(judge.book.names()))}")
         raise UsageError(f"no policy is called {policy_name!r}", hint=hint)
     started = now()
-    outcome, snapshot, message = _parsed(raw)
-    target = Target(name="saved", url=body.name, auth=StaticToken(token=SecretRef("env", "none")), policy=policy_name)
+    try:
+        with body.open("rb") as stream:
+            raw = stream.read(MAX_SAVED_BYTES + 1)
+    except OSError as failure:
+        raw, (outcome, snapshot, message) = b"", (ReadOutcome.NOT_FOUND, None, f"{body} cannot be read: {failure.strerror}")
+    else:
+        outcome, snapshot, message = _parsed(raw)
+    target = Target(name=SAVED, url=body.name, auth=StaticToken(token=SecretRef("env", "none")), policy=policy_name)
     observation = Observation(
-        target=target.name,
+        target="saved",
         outcome=outcome,
         started_at=started,
         ended_at=now(),
@@ -277,7 +286,7 @@ def judge_saved(body: Path, policy_name: str, settings: config.Config | None) ->
     )
     assessment = judge.assess(observation, target, previous=None)
     policy = PolicyText.from_document(judge.policy_for(target).policy.document())
-    return assessment, TargetText(name=target.name, url=body.name), policy
+    return assessment, TargetText(name="saved", url=body.name), policy
 
 
 def _parsed(raw: bytes) -> tuple[ReadOutcome, Snapshot | None, str]:

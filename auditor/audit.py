@@ -142,7 +142,8 @@ class Auditor:
             return None
         newest = newest_slot(target.schedule, at, offset_s=offset_of(target.name, spread_s=self.spread_s))
         served = self.store.newest_slot(target.name)
-        return newest if newest is not None and (served is None or newest > served) else None
+        is_open = served is None or served > at or (newest is not None and newest > served)  # served after now: the clock was set back
+        return newest if is_open else None
 
     def _stored(self, key: str, as_of: date) -> tuple[Finding, ...] | None:
         return self.store.findings(key, as_of=as_of)

@@ -55,6 +55,7 @@ def _described(config: "Config", target: "Target") -> dict[str, Any]:
         "ca_file": target.ca_file or "the system's roots alone",
         "client_certificate": target.client_certificate.certificate if target.client_certificate else "none",
         "proxy": target.proxy or "none",
+        "no_proxy": ", ".join(target.no_proxy) or "none",
         "insecure_skip_verify": target.insecure_skip_verify,
         "insecure_http": target.insecure_http,
         "timeout": f"{target.timeout_s:g}s",

@@ -160,6 +160,8 @@ def _age_hours(observation: Observation, previous: Seen | None) -> Fact:
         return Fact(State.VALUE, 0)
     if previous is None:
         return Fact(State.UNSET)
+    if previous[0] > observation.started_at:
+        return Fact(State.INCONCLUSIVE, reason="the last read lies in the future: the clock was set back")
     return Fact(State.VALUE, int((observation.started_at - previous[0]).total_seconds() // 3600))
 
 

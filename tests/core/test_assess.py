@@ -114,6 +114,12 @@ def test_a_target_that_was_never_read_has_no_age_and_nothing_to_compare_with() -
     assert first["drift.downgrades"] == Fact(State.NOT_OFFERED, reason="nothing to compare with")
 
 
+def test_an_age_that_the_clock_turned_negative_is_not_known() -> None:
+    ahead = (AT + timedelta(days=3650), snapshot())
+    found = facts_of(observation(outcome=ReadOutcome.TIMEOUT), labels=(), previous=ahead, org_domain=lambda host: host)
+    assert found["collection.profile_age_hours"].state is State.INCONCLUSIVE
+
+
 def test_drift_is_a_fact_that_policies_can_read() -> None:
     found = facts(observation(snapshot(UseSSL=False)), previous=True)
     assert found["drift.downgrades"] == Fact(State.VALUE, ("tls_off",))
