@@ -4,6 +4,7 @@ import logging
 import os
 import platform
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -63,6 +64,17 @@ def find_config(explicit: Path | None) -> Path | None:
     return next((place for place in config_places() if place.is_file()), None)
 
 
+def refuse_skip_verify() -> None:
+    """The vendor's tools take `KEYFACTOR_SKIP_VERIFY` to switch certificate checks off, for everything and without a trace; that is not done here.
+
+    Raises:
+        ConfigError: It is set, and to something else than false.
+    """
+    if os.environ.get("KEYFACTOR_SKIP_VERIFY", "").casefold() not in ("", "0", "false", "no"):
+        hint = "unset it; use ca_file for a private CA, or insecure_skip_verify: true for one target, which every report shows"
+        raise ConfigError("KEYFACTOR_SKIP_VERIFY is set, and is not obeyed", hint=hint)
+
+
 def config_places() -> list[Path]:
     """Where a configuration is looked for when none is named: this folder, the user's, the system's."""
     from platformdirs import site_config_path, user_config_path
@@ -80,6 +92,10 @@ def read_secret(ref: SecretRef) -> str:
         value = os.environ.get(ref.name, "")
         if not value:
             raise SecretError(f"{ref}: the environment variable is not set or empty", hint=f"set {ref.name} for the account that runs the auditor")
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise SecretError(f"{ref}: not UTF-8", hint="the environment holds bytes of another encoding") from None
         return value
     try:
         with Path(ref.name).open("rb") as stream:
@@ -117,11 +133,16 @@ def fingerprint_key(ref: SecretRef) -> FingerprintKey:
 def _create_key(path: Path) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii", newline="\n") as stream:
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # for its owner alone (0600)
+        with os.fdopen(handle, "w", encoding="ascii", newline="\n") as stream:
             stream.write(os.urandom(KEY_BYTES).hex() + "\n")
-    except FileExistsError:
-        return  # another process was first; its key is the key
+        try:
+            Path(temporary).rename(path) if os.name == "nt" else os.link(temporary, path)  # either fails where there is a key already
+        finally:
+            Path(temporary).unlink(missing_ok=True)
     except OSError as failure:
+        if path.is_file():
+            return  # another process was first; its key is the key
         raise StoreError(f"{path}: the fingerprint key cannot be written: {failure.strerror}", hint="is the folder writable?") from failure
 
 
@@ -308,6 +329,8 @@ def policy_book(settings: config.Config | None, *, draft: Path | None = None) ->
 
 
 MAX_SAVED_BYTES = 64 * 1024
+SAVED = "a saved answer"
+"""Whom a saved answer is judged as: no configured target can be called so, and none lends it policy or vars."""
 
 
 def judge_saved(
@@ -315,33 +338,32 @@ def judge_saved(
 ) -> tuple[Assessment, TargetText, PolicyText]:
     """Judge a saved answer of `GET /SMTP` by the policy called `policy_name`: offline, nothing stored, fingerprints under a key thrown away.
 
+    A file that cannot be read is an outcome like that of a server that cannot.
+
     Raises:
-        UsageError: The file cannot be read.
-        PolicyError: There is no such policy, or one of them is wrong.
+        UsageError: There is no such policy.
+        PolicyError: One of the policies is wrong.
     """
     judge = load_judge(settings, framework=framework)
     if policy_name not in judge.book.names():
         hint = did_you_mean(policy_name, judge.book.names(), else_say=f"there are: {', '.join(sorted(judge.book.names()))}")
         raise UsageError(f"no policy is called {policy_name!r}", hint=hint)
-    target = Target(name="saved", url=body.name, auth=StaticToken(token=SecretRef("env", "none")), policy=policy_name)
+    target = Target(name=SAVED, url=body.name, auth=StaticToken(token=SecretRef("env", "none")), policy=policy_name)
     observation = observe_saved(body, at=now())
     assessment = judge.assess(observation, target, previous=None)
     policy = PolicyText.from_document(judge.policy_for(target).policy.document())
-    return assessment, TargetText(name=target.name, url=body.name), policy
+    return assessment, TargetText(name="saved", url=body.name), policy
 
 
 def observe_saved(body: Path, *, at: datetime) -> Observation:
-    """What the saved answer of `GET /SMTP` in `body` says, as if read at `at`.
-
-    Raises:
-        UsageError: The file cannot be read.
-    """
+    """What the saved answer of `GET /SMTP` in `body` says, as if read at `at`. A file that cannot be read is trouble, like a server that cannot."""
     try:
         with body.open("rb") as stream:
             raw = stream.read(MAX_SAVED_BYTES + 1)
     except OSError as failure:
-        raise UsageError(f"{body}: cannot be read: {failure.strerror}") from failure
-    outcome, snapshot, message = _parsed(raw)
+        raw, (outcome, snapshot, message) = b"", (ReadOutcome.NOT_FOUND, None, f"{body} cannot be read: {failure.strerror}")
+    else:
+        outcome, snapshot, message = _parsed(raw)
     return Observation(
         target="saved",
         outcome=outcome,

@@ -140,18 +140,21 @@ class Auditor:
         Raises:
             StoreError: One cannot be recorded; those not begun yet are left out.
         """
-        with ThreadPoolExecutor(max_workers=min(workers, len(targets)), thread_name_prefix="audit") as pool:
+        pool = ThreadPoolExecutor(max_workers=min(workers, len(targets)), thread_name_prefix="audit")
 
-            def run(target: Target) -> Assessment:
-                return self.audit(target, at=clock(), force=force)
+        def run(target: Target) -> Assessment:
+            return self.audit(target, at=clock(), force=force)
 
-            running = [pool.submit(run, target) for target in targets]
-            try:
-                for done in as_completed(running):
-                    yield done.result()
-            except BaseException:
-                pool.shutdown(wait=True, cancel_futures=True)
-                raise
+        try:
+            for done in as_completed([pool.submit(run, target) for target in targets]):
+                yield done.result()
+        except KeyboardInterrupt:
+            pool.shutdown(wait=False, cancel_futures=True)  # what runs is recorded whole or not at all; a person does not wait for a slow server
+            raise
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+        pool.shutdown()
 
     def due_slot(self, target: Target, at: datetime) -> datetime | None:
         """The newest slot of the target's schedule that is due at `at` and not served; None where there is none."""
@@ -159,7 +162,8 @@ class Auditor:
             return None
         newest = newest_slot(target.schedule, at, offset_s=offset_of(target.name, spread_s=self.spread_s))
         served = self.store.newest_slot(target.name)
-        return newest if newest is not None and (served is None or newest > served) else None
+        is_open = served is None or served > at or (newest is not None and newest > served)  # served after now: the clock was set back
+        return newest if is_open else None
 
     def _stored(self, key: str, as_of: date) -> tuple[Finding, ...] | None:
         return self.store.findings(key, as_of=as_of)

@@ -8,6 +8,7 @@ import ipaddress
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -205,6 +206,7 @@ class TargetSettings(_Strict):
     insecure_skip_verify: bool | None = None
     insecure_http: bool | None = None
     proxy: _Text | None = None
+    no_proxy: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$")]] | None = None
     timeout: Annotated[_Duration, Field(le=600)] | None = None
     attempts: Annotated[int, Field(ge=1, le=10)] | None = None
     max_body_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] | None = None
@@ -246,8 +248,12 @@ def _target(source: yamlfile.YamlFile, content: _File, index: int, entry: _Targe
     values: dict[str, Any] = {}
     places: dict[str, tuple[str | int, ...]] = {"name": ("targets", index, "name"), "url": ("targets", index, "url")}
     for settings, place in ((content.defaults, ("defaults",)), (entry, ("targets", index))):
+        if "vars" in settings.model_fields_set:
+            places["vars"] = (*place, "vars")
         for key in settings.model_fields_set - {"name", "url", "vars"}:
-            values[key] = getattr(settings, key)
+            if (value := getattr(settings, key)) is None:
+                raise ConfigError(f"{source.where(*place, key)}: `{key}` has no value", hint="give it one, or leave it out")
+            values[key] = value
             places[key] = (*place, key)
 
     def refuse(key: str, message: str, hint: str = "") -> ConfigError:
@@ -280,6 +286,7 @@ def _target(source: yamlfile.YamlFile, content: _File, index: int, entry: _Targe
         ca_file=str(_beside(folder, values["ca_file"])) if values.get("ca_file") else None,
         insecure_skip_verify=bool(values.get("insecure_skip_verify")),
         insecure_http=insecure_http,
+        no_proxy=tuple(name.lower() for name in values.get("no_proxy") or ()),
         labels=tuple(sorted((values.get("labels") or {}).items())),
         schedule=_schedule(source, schedule, places["schedule"]) if schedule else None,
         **{key: values[key] for key in ("api_path", "proxy", "attempts", "max_body_bytes", "owner", "policy") if values.get(key) is not None},
@@ -310,7 +317,10 @@ def _schedule(source: yamlfile.YamlFile, schedule: _Schedule, place: tuple[str |
         raise ConfigError(f"{source.where(*place)}: a schedule has either `every` or `cron`", hint='every: 15m, or cron: "0 6 * * mon-fri"')
     if schedule.every is not None and "timezone" in schedule.model_fields_set:
         raise ConfigError(f"{source.where(*place, 'timezone')}: `timezone` goes with `cron`; `every` counts from midnight UTC")
-    return Schedule(every_s=schedule.every, cron=schedule.cron, timezone=schedule.timezone)
+    found = Schedule(every_s=schedule.every, cron=schedule.cron, timezone=schedule.timezone)
+    if slots.next_slot(found, slots.EPOCH + timedelta(days=20_000)) is None:
+        raise ConfigError(f"{source.where(*place, 'cron')}: {schedule.cron!r} names no day that there is")
+    return found
 
 
 def _base_url(text: str, *, insecure_http: bool) -> tuple[str, str, str]:
@@ -348,7 +358,10 @@ def _is_loopback(host: str) -> bool:
 
 def _beside(folder: Path, text: str) -> Path:
     """A path of the file: relative ones count from the folder that the file is in."""
-    return (folder / Path(text).expanduser()).resolve()
+    try:
+        return (folder / Path(text).expanduser()).resolve()
+    except (RuntimeError, ValueError, OSError) as failure:
+        raise ConfigError(f"{folder / FILE_NAME}: {text!r} is no path: {failure}", hint="write the path out") from None
 
 
 def _anchored(ref: SecretRef, folder: Path) -> SecretRef:

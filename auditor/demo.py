@@ -13,7 +13,7 @@ from pathlib import Path
 from auditor import config, publish
 from auditor.app import App, now
 from auditor.core.model import Assessment, RuleOutcome, SecretRef, Verdict
-from auditor.errors import SecretError
+from auditor.errors import SecretError, UsageError
 from auditor.simulator import ca
 from auditor.simulator.command import Simulator
 from auditor.simulator.profile import COMMAND_24_4, stored
@@ -65,7 +65,6 @@ rules:
   remediation: >-
     System Settings > SMTP Configuration: put the approved host back. Find out who changed it, and change the relay password:
     it must be taken as known.
-  references: [RFC 8314 section 3]
   controls: {nist-800-53r5: [CM-3, CM-6]}
   examples:
   - passes: {Host: SMTP.Nordwerk-Industrie.eu.}
@@ -95,7 +94,9 @@ def tell(folder: Path) -> Iterator[str]:
 
     Raises:
         StoreError: `folder` cannot be written.
+        UsageError: It holds an installation that is not a demo's.
     """
+    _refuse_other(folder)
     monday = datetime.combine(now().date() - timedelta(days=now().weekday() + 7), time(9), tzinfo=UTC)
     clock = _Clock(monday, now())
     passwords = {"DEMO_PASSWORD": secrets.token_urlsafe(18), "DEMO_CLIENT_SECRET": secrets.token_urlsafe(18)}
@@ -184,6 +185,15 @@ def _serve(stack: ExitStack, servers: Servers) -> tuple[dict[str, str], bytes]:
     issued = authority.issue(["127.0.0.1", "localhost"], valid_from=now() - timedelta(hours=1), valid_until=now() + timedelta(days=1))
     tls = ServerTls(certificate_pem=issued.certificate_pem, key_pem=issued.key_pem)
     return {name: stack.enter_context(serve(server, tls=tls)) for name, server in servers.items()}, authority.certificate_pem
+
+
+def _refuse_other(folder: Path) -> None:
+    """An installation of somebody's own is never overwritten: only what an earlier demo wrote."""
+    file = folder / config.FILE_NAME
+    is_demo = file.is_file() and file.read_bytes().startswith(_CONFIG.partition("\n")[0].encode())
+    others = [path for path in (file, folder / "auditor.db", folder / "policies") if path.exists()]
+    if others and not is_demo:
+        raise UsageError(f"{others[0]} exists and is not a demo's", hint="name another folder: auditor demo -o FOLDER")
 
 
 def _write_files(folder: Path, urls: dict[str, str], root: bytes) -> None:

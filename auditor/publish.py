@@ -53,6 +53,10 @@ def write(content: bytes, path: Path) -> None:
         StoreError: It cannot be written; what stood there before still stands.
     """
     try:
+        path = path.resolve()  # a link stays one
+        if path.exists() and not path.is_file():
+            path.write_bytes(content)  # /dev/stdout, a pipe: nothing there that could be replaced
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
         try:

@@ -31,6 +31,9 @@ _AMBIGUOUS = re.compile(
         ) \Z""",
     re.VERBOSE | re.IGNORECASE,
 )
+_HIDDEN = re.compile("[\x85\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
+SECRET_KEYS = frozenset({"password", "token", "client_secret", "passphrase", "fingerprint_key"})
+"""What stands under such a key is not quoted in a message: it may be a secret that somebody put there."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -80,6 +83,12 @@ def parse(text: str, *, path: str, error: type[DocumentError] = DocumentError) -
     Raises:
         error: It is not the YAML that is taken here.
     """
+    for number, written in enumerate(text.split("\n"), 1):
+        if found := _HIDDEN.search(written):
+            raise error(
+                f"{path}:{number}: a hidden character, U+{ord(found[0]):04X}",
+                hint="some readers end a line or a comment there, and editors do not show it",
+            )
     try:
         return _Reader(path, error).read(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as failure:
@@ -110,12 +119,15 @@ class _Reader:
 
     def build(self, event: Any, events: Iterator[Any], place: Path_) -> Any:
         self.lines.setdefault(place, _line(event))
+        secret = place[-1:] and place[-1] in SECRET_KEYS
         if isinstance(event, yaml.AliasEvent):
-            raise self.refuse(event, f"alias *{event.anchor}", "write the value out; aliases are not taken")
+            raise self.refuse(event, "an alias" if secret else f"alias *{event.anchor}", "write the value out; aliases are not taken")
         if event.anchor is not None:
-            raise self.refuse(event, f"anchor &{event.anchor}", "write the value out where it is needed; anchors are not taken")
+            raise self.refuse(
+                event, "an anchor" if secret else f"anchor &{event.anchor}", "write the value out where it is needed; anchors are not taken"
+            )
         if event.tag is not None:
-            raise self.refuse(event, f"tag {event.tag}", "leave the tag out; quote the value if it is to be text")
+            raise self.refuse(event, "a tag" if secret else f"tag {event.tag}", "leave the tag out; quote the value if it is to be text")
         if len(place) > MAX_DEPTH:
             raise self.refuse(event, f"nested deeper than {MAX_DEPTH} levels", "")
         if isinstance(event, yaml.MappingStartEvent):
@@ -125,7 +137,7 @@ class _Reader:
             while not isinstance(item := next(events), yaml.SequenceEndEvent):
                 items.append(self.build(item, events, (*place, len(items))))
             return items
-        return self.scalar(event)
+        return self.scalar(event, is_secret=bool(secret))
 
     def mapping(self, events: Iterator[Any], place: Path_) -> dict[str, Any]:
         mapping: dict[str, Any] = {}
@@ -141,7 +153,7 @@ class _Reader:
             mapping[key] = self.build(next(events), events, (*place, key))
         return mapping
 
-    def scalar(self, event: Any) -> Any:
+    def scalar(self, event: Any, *, is_secret: bool = False) -> Any:
         text: str = event.value
         if not event.implicit[0]:
             return text
@@ -151,6 +163,8 @@ class _Reader:
             return None
         if _INTEGER.match(text):
             return int(text)
+        if _AMBIGUOUS.match(text) and is_secret:
+            raise self.refuse(event, "what stands here means different things to different readers of YAML", "a secret stands here by reference only")
         if _AMBIGUOUS.match(text):
             raise self.refuse(event, f"{text} means different things to different readers of YAML", _meant(text))
         return text

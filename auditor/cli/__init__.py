@@ -20,13 +20,13 @@ from auditor.errors import AuditorError, SchemaError, StoreError
 EXIT_CODES = """\b
 Exit codes
   0    compliant; waived failures and standing limits included
-  1    findings at or above the threshold
+  1    findings, or changes since the previous read, at or above the threshold
   2    usage, configuration or policy is wrong; nothing was done
   3    nothing could be evaluated
   4    evaluated in part, and nothing failed
   70   internal error: a bug of ours
   74   trouble with the database or a file
-  75   another instance holds the lock
+  75   another instance holds the lock (reserved)
   130  interrupted
 """
 
@@ -75,10 +75,10 @@ class _Commands(click.Group):
 @click.group(cls=_Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, prog_name="auditor", message="%(prog)s %(version)s")
 @click.option("--config", "config_file", type=click.Path(path_type=Path), help="The configuration (else AUDITOR_CONFIG, ./auditor.yaml, ...).")
-@click.option("-v", "--verbose", count=True, help="Log what is done; twice for details.")
+@click.option("-v", "--verbose", is_flag=True, help="Log what is done.")
 @click.option("--log-format", type=click.Choice(["text", "json"]), default="text", show_default=True, help="How log lines are written.")
 @click.pass_context
-def cli(ctx: click.Context, config_file: Path | None, verbose: int, log_format: str) -> None:
+def cli(ctx: click.Context, config_file: Path | None, verbose: bool, log_format: str) -> None:
     """Watch the mail (SMTP) profile of Keyfactor Command servers for drift and for breaches of policy."""
     from auditor.cli.common import Settings
 

@@ -1,5 +1,7 @@
 """`auditor check`: one crontab line that reads, judges, records and reports."""
 
+import logging
+import sys
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -45,7 +47,8 @@ def check(
 
     Without TARGET every configured one is read. What is found is printed, and written wherever --output says.
     """
-    settings.configure_logging()
+    # on a terminal the report itself tells what the log would, and a bar is drawn there
+    settings.configure_logging(default=logging.ERROR if sys.stderr.isatty() else logging.WARNING)
     wanted = parse_outputs(outputs)
     if body is not None:
         if targets or labels or force:
@@ -105,7 +108,7 @@ def _check_live(
 
     with opened(settings, framework=framework) as app:
         chosen = app.select(names, parse_labels(labels))
-        with ThreadPoolExecutor(1) as beside, progress("reading", total=len(chosen)) as advance:
+        with ThreadPoolExecutor(1) as beside, progress("reading", total=len(chosen), shown=not settings.verbose) as advance:
             auditor = app.auditor
             ready = beside.submit(publish.get_ready, forms)
             assessments = [advance(done) for done in auditor.audit_all(chosen, clock=app.clock, force=force)]

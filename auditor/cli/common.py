@@ -26,14 +26,14 @@ class Settings:
     """The options given before the command."""
 
     config_file: Path | None
-    verbose: int
+    verbose: bool
     log_format: str
 
     def configure_logging(self, *, default: int = logging.WARNING) -> None:
         """Send the log to stderr, at `default` or finer if asked for."""
         from auditor.cli.log import configure
 
-        configure(level={0: default, 1: min(default, logging.INFO)}.get(self.verbose, logging.DEBUG), as_json=self.log_format == "json")
+        configure(level=logging.DEBUG if self.verbose else default, as_json=self.log_format == "json")
 
     def load_config(self) -> "Config":
         """Find and read the configuration, and say on stderr which one it is."""
@@ -50,8 +50,9 @@ class Settings:
     def load_config_if_any(self) -> "Config | None":
         """The same, but None where there is no configuration and none was named."""
         from auditor import config
-        from auditor.app import find_config
+        from auditor.app import find_config, refuse_skip_verify
 
+        refuse_skip_verify()
         path = find_config(self.config_file)
         if path is None:
             return None
@@ -105,9 +106,9 @@ def wants_colour() -> bool:
 
 
 @contextmanager
-def progress(label: str, *, total: int) -> "Iterator[Callable[[T], T]]":
+def progress(label: str, *, total: int, shown: bool = True) -> "Iterator[Callable[[T], T]]":
     """A bar on stderr, on a terminal alone. What it yields passes a value through and moves the bar by one."""
-    if not sys.stderr.isatty():
+    if not (shown and sys.stderr.isatty()):
         yield lambda value: value
         return
     from rich.console import Console

@@ -47,7 +47,7 @@ def explain(settings: Settings, rule: str, target: str | None, policy_name: str 
     if form == "json":
         print_json(it.document() | ({"target": target, "last": _document(standing, finding)} if target else {}))
         return
-    for line in _page(it):
+    for line in page(it):
         click.echo(line)
     for line in _last(target, standing, finding) if target else ():
         click.echo(line)
@@ -56,7 +56,8 @@ def explain(settings: Settings, rule: str, target: str | None, policy_name: str 
 # --- the rule -----------------------------------------------------------------------------------------------------
 
 
-def _page(it: "Explanation") -> Iterator[str]:
+def page(it: "Explanation") -> Iterator[str]:
+    """The rule as a page of documentation, line by line, at most 80 columns wide."""
     from auditor.core.words import literal_text
     from auditor.policyfile.explain import ON_MISSING
 

@@ -1,11 +1,12 @@
 """`auditor targets`: what is configured, and where each value came from."""
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from auditor.cli.common import Settings, label_option, opened, parse_labels
+from auditor.cli.common import Settings, label_option, opened, parse_labels, wants_colour
 from auditor.core.model import BasicAuth, ClientCredentials, StaticToken
 
 if TYPE_CHECKING:
@@ -28,16 +29,18 @@ def list_(settings: Settings, labels: tuple[str, ...], form: str) -> None:
     with opened(settings) as app:
         chosen = app.select([], parse_labels(labels))
         described = [_described(app.config, target) for target in chosen]
+        installation = _installation(app.config)
     if form == "json":
-        click.echo(json.dumps({"schema_version": 1, "targets": described}, indent=2, ensure_ascii=False))
+        click.echo(json.dumps({"schema_version": 1, "targets": described, "installation": installation}, indent=2, ensure_ascii=False))
         return
     from auditor.report.safetext import safe
 
-    for target in described:
-        click.echo(click.style(target["name"], bold=True))
+    style = click.style if wants_colour() else lambda text, **_: text
+    for target in [*described, {"name": "for all of them", "values": installation}]:
+        click.echo(style(target["name"], bold=True))
         width = max(len(key) for key in target["values"])
         for key, entry in target["values"].items():
-            click.echo(f"  {key:{width}}  {safe(_written(entry['value']))}  {click.style('(' + entry['from'] + ')', dim=True)}")
+            click.echo(f"  {key:{width}}  {safe(_written(entry['value']))}  {style('(' + entry['from'] + ')', dim=True)}")
 
 
 def _described(config: "Config", target: "Target") -> dict[str, Any]:
@@ -52,12 +55,14 @@ def _described(config: "Config", target: "Target") -> dict[str, Any]:
         "ca_file": target.ca_file or "the system's roots alone",
         "client_certificate": target.client_certificate.certificate if target.client_certificate else "none",
         "proxy": target.proxy or "none",
+        "no_proxy": ", ".join(target.no_proxy) or "none",
         "insecure_skip_verify": target.insecure_skip_verify,
         "insecure_http": target.insecure_http,
         "timeout": f"{target.timeout_s:g}s",
         "attempts": target.attempts,
         "max_body_bytes": target.max_body_bytes,
-        "backoff": f"{target.backoff_s}s",
+        "backoff": lasting(target.backoff_s),
+        "vars": _vars(config.target_vars[target.name]),
     }
     return {
         "name": target.name,
@@ -65,8 +70,33 @@ def _described(config: "Config", target: "Target") -> dict[str, Any]:
     }
 
 
+def lasting(seconds: int) -> str:
+    """A duration as the configuration writes it: `15m`, `6h`."""
+    unit, length = next((unit, length) for unit, length in (("d", 86400), ("h", 3600), ("m", 60), ("s", 1)) if seconds % length == 0)
+    return f"{seconds // length}{unit}"
+
+
 def _written(value: object) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def _installation(config: "Config") -> dict[str, Any]:
+    values: dict[str, Any] = {
+        "database": str(config.database),
+        "fingerprint_key": str(config.fingerprint_key),
+        "policies": ", ".join(map(str, config.policy_folders)) or "the shipped ones alone",
+        "vars": _vars(config.vars),
+        "report": f"{config.report_folder}, {_schedule(config.report_schedule)}",
+        "spread": f"{config.spread_s}s",
+    }
+    return {
+        key: {"value": value, "from": f"{config.file.name}:{line}" if (line := config.source.lines.get((key,))) else "default"}
+        for key, value in values.items()
+    }
+
+
+def _vars(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in values.items()) or "none"
 
 
 def _auth(target: "Target") -> str:
@@ -82,4 +112,4 @@ def _auth(target: "Target") -> str:
 def _schedule(schedule: "Schedule | None") -> str:
     if schedule is None:
         return "none: read only when asked"
-    return f"every {schedule.every_s}s" if schedule.every_s else f"{schedule.cron} ({schedule.timezone})"
+    return f"every {lasting(schedule.every_s)}" if schedule.every_s else f"{schedule.cron} ({schedule.timezone})"

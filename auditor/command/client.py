@@ -238,7 +238,7 @@ class _Visit:
             "x-keyfactor-api-version": str(version),
             "x-keyfactor-requested-with": "APIClient",
         }
-        connection = self._connection(self.who, verified=not self.target.insecure_skip_verify)
+        connection = self._connection(self.who, self.url, verified=not self.target.insecure_skip_verify)
         self.seen["attempts"] += 1
         self.seen["api_version"] = version
         try:
@@ -269,7 +269,7 @@ class _Visit:
         who = f"the token endpoint {_host_of(credentials.token_url)}"
         auth.refuse_cleartext(credentials.token_url, who, insecure_http=self.target.insecure_http)
         sent, form = auth.token_request(credentials, self.secret_value)
-        answer = self._connection(who, verified=True).exchange(
+        answer = self._connection(who, credentials.token_url, verified=True).exchange(
             "POST",
             credentials.token_url,
             headers={"User-Agent": self._user_agent, **sent},
@@ -281,13 +281,15 @@ class _Visit:
         self.reader.tokens.put(self.target.name, self.identity, token)
         return token.header
 
-    def _connection(self, who: str, *, verified: bool) -> Connection:
+    def _connection(self, who: str, url: str, *, verified: bool) -> Connection:
         if who not in self._connections:
             target, reader = self.target, self.reader
             certificate = target.client_certificate if who == self.who else None
             if not verified:
                 _log.warning(
-                    "target %s: its TLS certificate is not verified (insecure_skip_verify)", target.name, extra={"event": "tls_not_verified"}
+                    "target %s: its TLS certificate is not verified (insecure_skip_verify)",
+                    target.name,
+                    extra={"event": "tls_not_verified", "target": target.name},
                 )
             context = reader.contexts.get(
                 ca_file=target.ca_file,
@@ -297,8 +299,9 @@ class _Visit:
                 skip_verify=not verified,
             )
             transport = reader.transport(target) if reader.transport else None
-            proxy_context = reader.contexts.get(ca_file=target.ca_file) if target.proxy and target.proxy.startswith("https:") else None
-            connection = Connection(who, context=context, proxy=target.proxy, proxy_context=proxy_context, transport=transport)
+            proxy = _proxy_for(target, url)
+            proxy_context = reader.contexts.get(ca_file=target.ca_file) if proxy and proxy.startswith("https:") else None
+            connection = Connection(who, context=context, proxy=proxy, proxy_context=proxy_context, transport=transport)
             self._open.callback(connection.close)
             self._connections[who] = connection
         return self._connections[who]
@@ -345,6 +348,14 @@ def _account(target: Target) -> tuple[str, str, SecretRef]:
             return "static_token", "static token", token
         case other:
             assert_never(other)
+
+
+def _proxy_for(target: Target, url: str) -> str | None:
+    """The proxy for `url`: none for plain http, which is loopback's alone and must not leave this machine, and none for hosts in `no_proxy`."""
+    parts = urlsplit(url)
+    host = (parts.hostname or "").lower()
+    is_direct = any(host == name.lstrip(".") or host.endswith(f".{name.lstrip('.')}") for name in target.no_proxy)
+    return None if parts.scheme != "https" or is_direct else target.proxy
 
 
 def _host_of(url: str) -> str:

@@ -33,6 +33,8 @@ from auditor.core.model import (
 MAX_ENTRIES = 64
 """Headers, PAM parameters or unknown keys; an answer with more is no profile."""
 MAX_NAME = 64
+MAX_TEXT = 4096
+"""Characters of a text field: a longer one is no host, mailbox, scope or address, and is not kept."""
 MAX_ILL_TYPED_TEXT = 200
 MAX_IDENTIFIER = 1024
 
@@ -241,6 +243,9 @@ class _Reading:
     # --- texts and what is ill-typed ------------------------------------------------------------------------------
 
     def text(self, name: str, value: str) -> Fact:
+        if len(value) > MAX_TEXT:
+            self.ill_typed.append(name)
+            return Fact(State.ILL_TYPED, sent=JsonType.TEXT, reason=f"longer than {MAX_TEXT} characters")
         kept = self.kept(name, value)
         if kept is None:
             return Fact(State.ILL_TYPED, sent=JsonType.TEXT, reason="withheld: it looks like a secret")
@@ -251,7 +256,7 @@ class _Reading:
         self.ill_typed.append(name)
         kept: FactValue | None = None
         match value:
-            case str():
+            case str() if len(value) <= MAX_TEXT:
                 kept = self.kept(name, value)
             case bool() | int():
                 kept = value
@@ -263,7 +268,9 @@ class _Reading:
 
     def kept(self, name: str, value: str) -> str | None:
         """What may be kept of a text: URLs in it lose user information and query values; None where it looks like a secret."""
-        masked = detectors.masked_url(value) if name == "TokenEndpoint" else re.sub(r"\S+://\S+", lambda url: detectors.masked_url(url[0]), value)
+        masked = detectors.masked_url(value) if name == "TokenEndpoint" else _masked_within(value)
+        if name == "Host" and "@" in masked:
+            masked = f"{detectors.CUT}@{masked.rpartition('@')[2]}"
         if detectors.looks_like_secret(value):
             self.exposed.append(name)
         return None if detectors.looks_like_secret(masked) else masked
@@ -403,6 +410,15 @@ def _is_header(entry: Any) -> bool:
 
 def _as_text(value: Any) -> str:
     return value if isinstance(value, str) else strictjson.dumps(value)
+
+
+def _masked_within(text: str) -> str:
+    """`text` with what may be secret in a URL cut out: all from the first URL on is taken for one, since blanks do not end a password."""
+    head, scheme, _ = text.partition("://")
+    if not scheme:
+        return text
+    begin = len(head) - len(head.split()[-1]) if head and not head[-1].isspace() else len(head)
+    return text[:begin] + detectors.masked_url(text[begin:])
 
 
 def _texts(value: Any) -> list[str]:

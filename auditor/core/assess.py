@@ -11,7 +11,9 @@ from auditor.core.model import (
     PROFILE_FIELDS,
     Approval,
     Assessment,
+    Direction,
     Fact,
+    FieldChange,
     Finding,
     Judgement,
     Observation,
@@ -156,12 +158,14 @@ def is_trouble(finding: Finding) -> bool:
 
 
 def exit_code(assessments: Sequence[Assessment], *, fail_on: Severity = Severity.LOW, count_limits: bool = False) -> int:
-    """0 compliant, 1 a failure of `fail_on` or worse, 3 nothing could be evaluated, 4 evaluated in part and nothing failed.
+    """0 compliant, 1 a failure or a change of `fail_on` or worse, 3 nothing could be evaluated, 4 evaluated in part and nothing failed.
 
     `count_limits` takes standing limits (what the source cannot show) for trouble.
     """
     findings = [finding for assessment in assessments for finding in assessment.findings]
     if any(f.outcome is RuleOutcome.FAIL and f.severity is not None and f.severity.rank >= fail_on.rank for f in findings):
+        return 1
+    if any(change.severity.rank >= fail_on.rank and is_drift(change) for assessment in assessments for change in assessment.changes):
         return 1
     if not any(is_evaluated(finding) for finding in findings):
         return 3
@@ -170,11 +174,18 @@ def exit_code(assessments: Sequence[Assessment], *, fail_on: Severity = Severity
     return 4 if blind or partly else 0
 
 
+def is_drift(change: FieldChange) -> bool:
+    """Whether somebody has to look at it: an upgrade, or a field that another API shape shows, is none."""
+    return change.direction is not Direction.UPGRADE and change.kind != "api_shape"
+
+
 def _age_hours(observation: Observation, previous: Seen | None) -> Fact:
     if observation.snapshot is not None:
         return Fact(State.VALUE, 0)
     if previous is None:
         return Fact(State.UNSET)
+    if previous[0] > observation.started_at:
+        return Fact(State.INCONCLUSIVE, reason="the last read lies in the future: the clock was set back")
     return Fact(State.VALUE, int((observation.started_at - previous[0]).total_seconds() // 3600))
 
 

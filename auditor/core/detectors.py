@@ -115,7 +115,7 @@ def masked_url(url: str) -> str:
     assert found is not None
     authority, path, query = found["authority"] or "", found["path"], found["query"]
     if "@" in authority:
-        if authority.count("@") > 1 or "\\" in authority:
+        if authority.count("@") > 1 or "\\" in authority or "@" in path:
             return CUT
         userinfo, _, host = authority.partition("@")
         authority = (CUT if userinfo else "") + "@" + host

@@ -4,7 +4,7 @@ A criterion is false, absent, unseen or true. `all` is the lowest of its parts a
 nothing passes because something was absent, ill-typed or not looked at.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from operator import attrgetter, itemgetter
@@ -132,13 +132,13 @@ def _compile_rule(rule: Rule, values: Values, lookups: Lookups) -> Callable[[Fac
         if outcome not in _RATED:
             return Finding(rule=rule.id, outcome=outcome, as_of=as_of, applies=applied, because=because)
         severity, taken = _rated(ratings, facts, as_of)
-        decisive = _decisive(require, required, facts, as_of) if when is None or applies is TRUE else _decisive(when, applies, facts, as_of)
+        lacking = [leaf for leaf in (*applied, *because) if leaf.level in (ABSENT, UNSEEN)]
         return Finding(
             rule=rule.id,
             outcome=outcome,
             as_of=as_of,
             severity=severity,
-            standing=outcome is RuleOutcome.NOT_EVALUATED and all(leaf.state is State.NOT_OFFERED for leaf in decisive),
+            standing=outcome is RuleOutcome.NOT_EVALUATED and all(leaf.state is State.NOT_OFFERED for leaf in lacking),
             applies=applied,
             because=because,
             severity_because=tuple(_listed(taken, taken.level(facts, as_of), facts, as_of)) if taken else (),
@@ -182,15 +182,6 @@ def _listed(node: _Node, level: Level, facts: Facts, as_of: date) -> list[Leaf]:
         if (found is TRUE) is (level is TRUE):
             leaves += _listed(part, found, facts, as_of)
     return leaves
-
-
-def _decisive(node: _Node, level: Level, facts: Facts, as_of: date) -> Iterator[Leaf]:
-    """The criteria that give the node its level."""
-    if node.leaf:
-        yield node.leaf(facts, level)
-    for part in node.parts:
-        if part.level(facts, as_of) is level:
-            yield from _decisive(part, level, facts, as_of)
 
 
 def _compile(condition: Condition, values: Values, lookups: Lookups) -> _Node:

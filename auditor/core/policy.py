@@ -204,6 +204,7 @@ class EffectivePolicy:
             "title": self.title,
             "version": self.version,
             "vars": {var.name: plain(var.value) for var in self.vars},
+            "var_types": {var.name: str(var.type) for var in self.vars},
             "rules": [rule.document() for rule in self.rules],
         }
 
@@ -239,7 +240,12 @@ def _tree(condition: Condition | None) -> Any:
         case AnyOf(parts):
             return {"any": [_tree(part) for part in parts]}
         case Criterion():
-            tree: dict[str, Any] = {"fact": condition.subject, "operator": condition.operator, "operand": _written(condition)}
+            tree: dict[str, Any] = {
+                "fact": condition.subject,
+                "type": str(condition.type),
+                "operator": condition.operator,
+                "operand": _written(condition),
+            }
             return {**tree, "negated": True} if condition.negated else tree
 
 

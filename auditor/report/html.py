@@ -82,6 +82,7 @@ def _environment(folder: str) -> "jinja2.Environment":
         "value": _value,
         "fact": _fact,
         "prose": prose,
+        "advice": _advice,
         "moment": wording.moment,
         "iso": wording.iso,
         "counted": wording.count,
@@ -114,6 +115,13 @@ def _fact(name: str) -> Any:
     return Markup(_PART.sub("<wbr>", str(_value(name))))  # noqa: S704 - escaped just before
 
 
+def _advice(text: str) -> Any:
+    """A message or hint of ours, in which backticks mark what is to be typed."""
+    from markupsafe import Markup, escape
+
+    return Markup(_TYPED.sub(r"<code>\1</code>", str(escape(prose(safe(text))))))  # noqa: S704 - escaped just here
+
+
 def _setting(value: Any) -> str:
     return "not set" if value is None else literal_text(value)
 
@@ -128,6 +136,7 @@ def _is_link(reference: str) -> bool:
     return _LINK.fullmatch(reference) is not None
 
 
+_TYPED = re.compile("`([^`]+)`")
 _MARK = re.compile(r"\[U\+[0-9A-F]{4,6}\]")
 _PART = re.compile(r"(?<=[a-z])(?=[A-Z])|(?<=[.])(?=[a-z])")
 _LINK = re.compile(r"https?://[\x21-\x7e]+")

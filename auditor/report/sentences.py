@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from auditor.core.baseline import deviations as deviating
-from auditor.core.model import Approval, Finding, RuleOutcome, Severity, Shape, Standing, Verdict
+from auditor.core.catalogue import FACTS, Group
+from auditor.core.model import Approval, Finding, RuleOutcome, Severity, Shape, Standing, State, Verdict
 from auditor.report.profile import claim
 from auditor.report.wording import READ_WORDS, count, lasting, listed, moment
 
@@ -160,7 +161,15 @@ def _has_limits(standing: Standing) -> bool:
     return standing.assessment is not None and any(finding.standing for finding in standing.assessment.judgement.findings)
 
 
+_OF_THE_SOURCE = (Group.PROFILE, Group.READING, Group.DERIVED)
+
+
 def _source(standing: Standing) -> str:
+    """What set the standing limits: the API, unless it was a fact that nothing here collects."""
+    findings = standing.assessment.judgement.findings if standing.assessment else ()
+    leaves = [leaf for finding in findings if finding.standing for leaf in (*finding.applies, *finding.because) if leaf.state is State.NOT_OFFERED]
+    if any(leaf.fact in FACTS and FACTS[leaf.fact].group not in _OF_THE_SOURCE for leaf in leaves):
+        return "what was looked at"
     snapshot = standing.last_snapshot
     match snapshot.shape if snapshot else None:
         case Shape.V1:

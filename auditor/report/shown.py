@@ -70,9 +70,9 @@ class ShownLeaf:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownFinding:
-    """One rule's result for one target. `applies` says in words why the rule speaks to this target; `anchor` is its id within a page.
+    """One rule's result for one target. `applies` says in words why the rule speaks to this target, `rated` why it has its severity.
 
-    `waiver` is the one that excuses a failure, as it read when it did; `told` are its label and text pairs.
+    `anchor` is its id within a page. `waiver` is the one that excuses a failure, as it read when it did; `told` are its label and text pairs.
     """
 
     id: str
@@ -82,6 +82,7 @@ class ShownFinding:
     finding: Finding
     leaves: tuple[ShownLeaf, ...]
     applies: tuple[str, ...]
+    rated: tuple[str, ...]
     waiver: Waiver | None = None
     told: Collected = ()
 

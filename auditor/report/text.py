@@ -141,6 +141,8 @@ class _Writer:
             yield from self.wrapped(leaf.fact, indent="    ", style={"bold": True})
             yield from self._labelled("expected", f"{safe(leaf.expected, limit=_VALUE_LIMIT)}{var}", column=16, indent="      ")
             yield from self._labelled("observed", safe(leaf.observed, limit=_VALUE_LIMIT), column=16, indent="      ")
+        if shown.rated:
+            yield from self._labelled("For", f"{shown.severity}: {', and '.join(shown.rated)}", column=9)
         if rule.rationale:
             yield from self._labelled("Why", rule.rationale, column=9)
         if rule.remediation:

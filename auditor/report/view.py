@@ -141,8 +141,9 @@ def _finding(target: str, anchor: str, finding: Finding, rules: dict[str, RuleTe
         rule=rules.get(finding.rule) or RuleText(id=finding.rule, title=finding.rule),
         status=_STATUS_OF[finding.outcome],
         finding=finding,
-        leaves=tuple(_leaf(leaf) for leaf in finding.because),
+        leaves=_leaves(finding),
         applies=tuple(_applies(leaf) for leaf in finding.applies if leaf.fact != "profile.configured"),
+        rated=tuple(_applies(leaf) for leaf in finding.severity_because),
         waiver=waiver,
         told=waivers.told(waiver) if waiver else (),
     )
@@ -154,6 +155,12 @@ def _applies(leaf: Leaf) -> str:
 
 def _is_unset_var(leaf: Leaf) -> bool:
     return leaf.fact.startswith("$") and leaf.level is not Level.TRUE and (leaf.state is State.UNSET or leaf.actual in ([], ()))
+
+
+def _leaves(finding: Finding) -> tuple[ShownLeaf, ...]:
+    """The evidence for a reader: of a failure what failed, without what merely was not seen beside it; nothing twice."""
+    decisive = [leaf for leaf in finding.because if leaf.level in (Level.FALSE, Level.ABSENT)] if finding.outcome is RuleOutcome.FAIL else []
+    return tuple(dict.fromkeys(_leaf(leaf) for leaf in decisive or finding.because))
 
 
 def _leaf(leaf: Leaf) -> ShownLeaf:

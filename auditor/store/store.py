@@ -42,6 +42,9 @@ from auditor.store.tables import observations
 _Value = TypeVar("_Value")
 _MICROSECOND = timedelta(microseconds=1)
 
+RECENT_READS = 64
+"""More reads of one target than this do not begin and end while another one runs."""
+
 CONTEXT_FIELDS = (
     "method",
     "url",
@@ -158,7 +161,7 @@ class Store:
             collection = read.collection
             row = {
                 "target_id": target_id,
-                "slot": read.slot,
+                "slot": read.slot if read.slot not in _recent_slots(connection, target_id) else None,  # somebody was quicker
                 "started_at": read.started_at,
                 "took_us": (read.ended_at - read.started_at) // _MICROSECOND,
                 "server_date_after_us": (collection.server_date - read.started_at) // _MICROSECOND if collection.server_date else None,
@@ -326,11 +329,15 @@ class Store:
         after_us = row.server_date_after_us
         server_date = row.started_at + after_us * _MICROSECOND if after_us is not None else None
         own = {name: row._mapping[name] for name in READ_FIELDS}
+        try:
+            ended_at = row.started_at + row.took_us * _MICROSECOND
+        except (TypeError, OverflowError):
+            raise StoreError(f"{self._path}: an observation took {row.took_us!r} microseconds", hint="restore the newest backup") from None
         return Observation(
             target=target,
             outcome=row.outcome,
             started_at=row.started_at,
-            ended_at=row.started_at + row.took_us * _MICROSECOND,
+            ended_at=ended_at,
             collection=self._rebuilt("context", lambda said: Collection(**said, **own, server_date=server_date), context),
             snapshot=self._snapshot(connection, row.snapshot_id) if row.snapshot_id is not None else None,
             slot=row.slot,
@@ -359,6 +366,12 @@ def _newest_of(target: str) -> Select[Any]:
 
 def _last_seen(connection: Connection, target: str) -> Row[Any] | None:
     return connection.execute(_newest_of(target).where(observations.c.snapshot_id.is_not(None))).one_or_none()
+
+
+def _recent_slots(connection: Connection, target_id: int) -> set[datetime | None]:
+    """The slots served by the newest reads of a target; who serves one of them again began before they were recorded."""
+    query = select(observations.c.slot).where(observations.c.target_id == target_id).order_by(observations.c.id.desc()).limit(RECENT_READS)
+    return set(connection.execute(query).scalars())
 
 
 def _memory(connection: Connection, target: str) -> Memory | None:

@@ -74,7 +74,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return (value - _EPOCH) // _MICROSECOND
 
     def process_result_value(self, value: int | None, _dialect: Dialect) -> datetime | None:
-        return None if value is None else _EPOCH + value * _MICROSECOND
+        try:
+            return None if value is None else _EPOCH + value * _MICROSECOND
+        except (TypeError, OverflowError):
+            raise StoreError(f"the database holds {value!r} where a time is expected", hint="restore the newest backup") from None
 
 
 class Code(TypeDecorator[StrEnum]):

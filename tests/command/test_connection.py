@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from auditor.command.client import _proxy_for
 from auditor.command.connection import Connection, TlsContexts
 from auditor.command.words import Trouble, of_failure
 from auditor.core.model import ClientCertificate, Memory, ReadOutcome
@@ -66,6 +67,27 @@ def test_a_proxy_is_given_the_tunnel_and_nothing_of_the_credential(ours: OurEnd,
     assert proxy.seen.startswith(b"CONNECT 127.0.0.1:")
     assert b"Proxy-Authorization: Basic dXNAZXI6cGFzcw==" in proxy.seen
     assert b"\r\nAuthorization" not in proxy.seen
+
+
+def test_plain_http_is_never_sent_through_a_proxy(ours: OurEnd) -> None:
+    with FarEnd(lambda _: reply(200, PROFILE)) as far_end:
+        observation, _ = ours.reader.observe(target_at(far_end.url, proxy="http://127.0.0.1:1"), Memory())  # nobody is there
+    assert observation.outcome is ReadOutcome.OBSERVED
+
+
+@pytest.mark.parametrize(
+    ("url", "is_proxied"),
+    [
+        ("https://command.example.org", True),
+        ("https://command.corp.example", False),
+        ("https://CORP.example:8443", False),
+        ("https://notcorp.example", True),
+        ("http://127.0.0.1:80", False),
+    ],
+)
+def test_hosts_named_in_no_proxy_and_those_under_them_are_asked_directly(url: str, is_proxied: bool) -> None:
+    target = target_at(url, proxy="http://proxy:3128", no_proxy=("corp.example",))
+    assert (_proxy_for(target, url) is not None) is is_proxied
 
 
 def test_a_proxy_that_refuses_is_named(ours: OurEnd) -> None:

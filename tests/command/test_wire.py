@@ -454,3 +454,25 @@ def test_whatever_json_comes_it_is_a_snapshot_or_unreadable(profile: Any, versio
 @given(st.binary(), st.sampled_from((1, 2, None)))
 def test_whatever_bytes_come_they_are_a_snapshot_or_unreadable(body: bytes, version: int | None) -> None:
     assert isinstance(parse(body, api_version=version, fingerprint=KEY.of), Snapshot | Unreadable)
+
+
+@pytest.mark.parametrize("field", ["Host", "SenderName", "SenderAccount", "Scope", "Audience"])
+@pytest.mark.parametrize("text", ["a" * 63_000, ":" * 63_000, "a://" * 15_000, "\u0301" * 20_000])
+def test_a_text_of_absurd_length_is_not_kept_and_passes_no_rule(field: str, text: str) -> None:
+    seen = read({**dict.fromkeys(("Host", "SenderName"), "x"), field: text}, 2)
+    assert seen.facts[field] == Fact(State.ILL_TYPED, sent=JsonType.TEXT, reason="longer than 4096 characters")
+    assert field in (listed(seen, "ill_typed_fields") or ())  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(
+    ("field", "sent"),
+    [
+        ("Audience", "https://user:first planted@idp.example.org/x"),
+        ("Scope", "https://idp.example.org/?client=abc&x=one planted"),
+        ("Scope", "read https://idp.example.org/?a=planted https://b.example.org/?b=planted"),
+        ("Host", "user:planted@smtp.corp.com"),
+        ("Host", "planted@smtp.corp.com"),
+    ],
+)
+def test_a_blank_or_a_missing_scheme_does_not_let_a_password_through(field: str, sent: str) -> None:
+    assert "planted" not in canonical(read({"Host": "x", field: sent}, 2).document())

@@ -6,7 +6,7 @@ import pytest
 
 from auditor.core.assess import assess, exit_code, facts_of, judgement_key, verdict
 from auditor.core.model import PROFILE_FIELDS, Assessment, Fact, Finding, Judgement, Observation, ReadOutcome, RuleOutcome, Severity, State, Verdict
-from tests.factories import AT, observation, snapshot
+from tests.factories import AT, NOT_OFFERED, observation, snapshot
 
 
 def finding(outcome: RuleOutcome, severity: Severity | None = Severity.HIGH, *, standing: bool = False) -> Finding:
@@ -73,6 +73,24 @@ def test_the_exit_code_tells_findings_trouble_and_blindness_apart(
     assert exit_code([assessed(*findings) for findings in targets], fail_on=Severity(fail_on), count_limits=count_limits) == expected
 
 
+@pytest.mark.parametrize(
+    ("moved", "fail_on", "expected"),
+    [
+        ({"UseSSL": False}, "low", 1),
+        ({"Host": "smtp.else.example"}, "critical", 1),
+        ({"Host": "b.office365.com"}, "low", 1),
+        ({"Host": "b.office365.com"}, "medium", 0),
+        ({"Scope": NOT_OFFERED}, "info", 0),
+        ({"RelayAuthenticationType": 3}, "info", 0),
+    ],
+)
+def test_a_change_that_somebody_has_to_look_at_gives_exit_1(moved: dict[str, object], fail_on: str, expected: int) -> None:
+    before = (AT - timedelta(days=1), snapshot(RelayAuthenticationType=3 if "RelayAuthenticationType" not in moved else 2))
+    judgement = Judgement(key="k", policy_digest="p", findings=(PASS,))
+    found = assess(observation(snapshot(**moved)), judgement, previous=before, org_domain=lambda host: ".".join(host.split(".")[-2:]))
+    assert exit_code([found], fail_on=Severity(fail_on)) == expected
+
+
 def facts(seen: Observation, *, previous: bool = False) -> dict[str, Fact]:
     before = (AT - timedelta(hours=30), snapshot(UseSSL=True)) if previous else None
     return facts_of(seen, labels=[("env", "prod")], previous=before, org_domain=lambda host: host)
@@ -94,6 +112,12 @@ def test_a_target_that_was_never_read_has_no_age_and_nothing_to_compare_with() -
     assert first["collection.profile_age_hours"] == Fact(State.VALUE, 0)
     assert first["drift.previous"] == Fact(State.VALUE, value=False)
     assert first["drift.downgrades"] == Fact(State.NOT_OFFERED, reason="nothing to compare with")
+
+
+def test_an_age_that_the_clock_turned_negative_is_not_known() -> None:
+    ahead = (AT + timedelta(days=3650), snapshot())
+    found = facts_of(observation(outcome=ReadOutcome.TIMEOUT), labels=(), previous=ahead, org_domain=lambda host: host)
+    assert found["collection.profile_age_hours"].state is State.INCONCLUSIVE
 
 
 def test_drift_is_a_fact_that_policies_can_read() -> None:

@@ -207,7 +207,7 @@ LIMIT, TROUBLE, GONE = lacking(State.NOT_OFFERED, "API v1 cannot show this"), la
         (is_true("UseSSL"), {"UseSSL": TROUBLE}, False),
         (AnyOf((is_true("UseSSL"), is_true("profile.configured"))), {"UseSSL": LIMIT, "profile.configured": value(False)}, True),
         (AnyOf((is_true("UseSSL"), is_true("profile.configured"))), {"UseSSL": LIMIT, "profile.configured": TROUBLE}, False),
-        (AnyOf((is_true("UseSSL"), is_true("profile.configured"))), {"UseSSL": LIMIT, "profile.configured": GONE}, True),
+        (AnyOf((is_true("UseSSL"), is_true("profile.configured"))), {"UseSSL": LIMIT, "profile.configured": GONE}, False),
         (All((is_true("UseSSL"), is_true("profile.configured"))), {"UseSSL": LIMIT, "profile.configured": value(True)}, True),
         (All((is_true("UseSSL"), is_true("profile.configured"))), {"UseSSL": LIMIT, "profile.configured": TROUBLE}, False),
     ],
@@ -220,9 +220,10 @@ def test_a_standing_limit_rests_on_what_the_source_does_not_offer_and_on_nothing
 
 
 @pytest.mark.parametrize(
-    ("when", "require", "standing"), [(LIMIT, TROUBLE, True), (TROUBLE, LIMIT, False), (GONE, LIMIT, False), (value(True), LIMIT, True)]
+    ("when", "require", "standing"),
+    [(LIMIT, TROUBLE, False), (LIMIT, value(False), True), (TROUBLE, LIMIT, False), (GONE, LIMIT, False), (value(True), LIMIT, True)],
 )
-def test_where_it_is_not_known_whether_the_rule_applies_that_decides(when: Fact, require: Fact, standing: bool) -> None:
+def test_where_it_is_not_known_whether_the_rule_applies_trouble_on_either_side_is_no_limit(when: Fact, require: Fact, standing: bool) -> None:
     finding = judged(rule(is_true("UseSSL"), when=is_true("profile.configured")), Facts({"UseSSL": require, "profile.configured": when}))
     assert (finding.outcome, finding.standing) == (NOT_EVALUATED, standing)
 

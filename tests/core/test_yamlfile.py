@@ -88,6 +88,21 @@ def test_each_trap_is_refused_where_it_stands(text: str, complaint: str) -> None
     assert str(caught.value).startswith(complaint)
 
 
+@pytest.mark.parametrize("hidden", ["\u2028", "\u2029", "\x85", "\u202e", "\u2066", "\ufeff"])
+def test_a_character_that_hides_a_line_from_an_editor_is_refused(hidden: str) -> None:
+    with pytest.raises(DocumentError, match=r"^f:2: a hidden character, U\+"):
+        parse(f"a: 1\n# see ticket 4711{hidden}  insecure_skip_verify: true\n", path="f")
+
+
+@pytest.mark.parametrize("written", ["012345", "12:30", "*hunter2", "!hunter2 x", "&hunter2 x", "on"])
+def test_what_stands_where_a_secret_belongs_is_not_quoted(written: str) -> None:
+    with pytest.raises(DocumentError) as caught:
+        parse(f"auth:\n  password: {written}\n", path="f")
+    assert not {"012345", "12:30", "hunter2"} & set(
+        f"{caught.value} {caught.value.hint}".replace("*", " ").replace("&", " ").replace("!", " ").split()
+    )
+
+
 def test_a_file_that_is_missing_too_large_or_not_utf_8_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read"):
         read(tmp_path / "none.yaml", error=ConfigError)

@@ -3,9 +3,12 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,7 +16,7 @@ import pytest
 from auditor import cli
 from auditor.errors import SchemaError, StoreError
 from auditor.simulator.profile import COMMAND_24_4, Showing, stored
-from tests.e2e.conftest import Site
+from tests.e2e.conftest import USER, Site
 from tests.factories import body
 
 NOT_GOOD = {"fail", "not_evaluated", "error"}
@@ -98,7 +101,6 @@ def test_formats_go_where_they_are_told(site: Site) -> None:
         (["check", "--label", "env"], "KEY=VALUE"),
         (["check", "--label", "env=none"], "no target is selected"),
         (["check", "--fail-on", "hihg"], "hihg"),
-        (["check", "--input", "missing.json"], "missing.json"),
         (["check", "--policy", "x"], "--policy goes with --input"),
         (["check", "prod", "--input", "x"], "--input judges one saved answer"),
         (["show", "lab"], "no target is called 'lab'"),
@@ -167,15 +169,60 @@ def saved(site: Site, content: bytes) -> str:
         (b"null", 1),
         (b"{}", 3),
         (b"not json", 3),
+        (None, 3),
         (b'{"Host": "' + b"x" * 70_000 + b'"}', 3),
     ],
 )
-def test_a_saved_answer_is_judged_offline_and_nothing_is_stored(site: Site, content: bytes, expected: int) -> None:
-    code, out, err = site.run("check", "--input", saved(site, content), "--output", "json=-")
+def test_a_saved_answer_is_judged_offline_and_nothing_is_stored(site: Site, content: bytes | None, expected: int) -> None:
+    path = saved(site, content) if content is not None else "missing.json"
+    code, out, err = site.run("check", "--input", path, "--output", "json=-")
     assert code == expected, out + err
     assert json.loads(out)["targets"][0]["name"] == "saved"
     assert not site.database.exists()
     assert site.simulator.requests == ()
+
+
+def test_no_configured_target_lends_a_saved_answer_its_policy(site: Site) -> None:
+    (site.folder / "ours").mkdir()
+    (site.folder / "ours" / "p.yaml").write_text(
+        "policy: ours\ntitle: Ours\nversion: 1\nrules:\n- {id: X-1, title: t, severity: high, require: {Port: 587}}\n", encoding="utf-8"
+    )
+    site.extra = "policies: [ours]\n"
+    site.configure(targets=f"- {{name: saved, url: {site.url}, policy: ours, auth: {{type: token, token: env:E2E_PASSWORD}}}}\n")
+    code, out, _ = site.run("check", "--input", saved(site, json.dumps(body(UseSSL=False)).encode()), "--policy", "recommended")
+    assert code == 1
+    assert "SMTP-001" in out
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs named pipes and links")
+def test_a_device_pipe_or_link_is_written_through_and_never_replaced(site: Site) -> None:
+    (site.folder / "real.html").write_bytes(b"old")
+    (site.folder / "link.html").symlink_to(site.folder / "real.html")
+    os.mkfifo(site.folder / "pipe")
+    got: list[bytes] = []
+    reader = threading.Thread(target=lambda: got.append((site.folder / "pipe").read_bytes()))
+    reader.start()
+    assert (
+        site.run("check", "--output", f"json={site.folder}/pipe", "--output", f"html={site.folder}/link.html", "--output", "text=/dev/null")[0] == 0
+    )
+    reader.join()
+    assert json.loads(got[0])["schema_version"] == 1
+    assert (site.folder / "pipe").is_fifo()
+    assert (site.folder / "link.html").is_symlink()
+    assert (site.folder / "real.html").read_bytes().startswith(b"<!doctype html>")
+    assert Path("/dev/null").is_char_device()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="the environment is text on Windows")
+def test_a_password_that_is_not_utf_8_is_one_targets_trouble(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("E2E_LATIN", os.fsdecode(b"p\xe4ss"))
+    site.configure(
+        auth=r"{type: basic, username: 'CORP\u', password: env:E2E_LATIN}",
+        targets=f"- {{name: good, url: {site.url}, ca_file: root.pem, auth: {{type: basic, username: '{USER}', password: env:E2E_PASSWORD}}}}\n",
+    )
+    code, report = site.check()
+    assert code == 4
+    assert [target["observation"]["outcome"] for target in report["targets"]] == ["observed", "credential_missing"]
 
 
 def test_a_saved_answer_is_judged_by_the_policy_asked_for(site: Site) -> None:
@@ -208,6 +255,45 @@ def test_targets_list_describes_every_login(site: Site, auth: str) -> None:
     code, out, _ = site.run("targets", "list")
     assert code == 0
     assert "0 6 * * mon (UTC)" in out
+
+
+def test_no_colour_is_sent_against_the_readers_wish(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    for command in (["targets", "list"], ["check"], ["show", "prod"], ["policy", "list"]):
+        assert "\x1b" not in "".join(site.run(*command)[1:])
+
+
+def test_switching_checks_off_by_environment_is_refused(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KEYFACTOR_SKIP_VERIFY", "true")
+    code, _, err = site.run("check")
+    assert code == 2
+    assert "insecure_skip_verify" in err
+    assert site.simulator.requests == ()
+
+
+def test_a_path_in_nobodys_home_is_a_mistake_and_no_crash(site: Site) -> None:
+    site.extra = "database: ~nobody-of-that-name/x.db\n"
+    site.configure()
+    code, _, err = site.run("check")
+    assert code == 2
+    assert "nobody" in err
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Ctrl-C cannot be sent to one process on Windows")
+def test_ctrl_c_does_not_wait_for_a_slow_server(site: Site) -> None:
+    def drip() -> Iterator[bytes]:
+        while True:
+            yield b" "
+            time.sleep(0.1)
+
+    site.configure(timeout="60s")
+    site.simulator.answer_with(200, None, drip)
+    with subprocess.Popen([sys.executable, "-m", "auditor", "--config", str(site.config), "check"], stderr=subprocess.PIPE) as process:
+        while not site.simulator.requests:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=30) == 130
+        assert process.stderr is not None
+        assert b"interrupted" in process.stderr.read()
 
 
 def test_init_writes_what_check_understands_and_never_overwrites(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from auditor import daemon
 from auditor.app import App
 from auditor.config import load
 from auditor.core.model import Schedule
@@ -48,26 +50,32 @@ def test_a_target_that_is_overdue_is_read_at_once_and_once(site: Site) -> None:
         first = app.store.latest("prod")
         assert first is not None
         assert first.observation.slot is not None, "it serves the newest slot that was owed"
-        again = threading.Thread(target=serve, args=(app,), kwargs={"stop": stop})
+        assert app.auditor.due_slot(app.config.targets[0], app.clock()) is None, "a served slot is not served twice"
+        asked, pause = len(site.simulator.requests), threading.Event()
+        again = threading.Thread(target=serve, args=(app,), kwargs={"stop": pause})
         again.start()
+        time.sleep(0.5)
+        pause.set()
         again.join()
-        assert app.store.latest("prod") == first, "a served slot is not served twice"
+        assert len(site.simulator.requests) == asked
 
 
-def test_a_failing_job_does_not_end_the_daemon(site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
-    from auditor import daemon
-    from auditor.audit import text_of
-
+def test_a_failing_job_does_not_end_the_daemon(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     site.configure(schedule="{every: 15m}")
     with App(load(site.config)) as app:
-        daemon._report(app, app.config.targets)
-        assert list(app.config.report_folder.glob("smtp-report-*.html"))
-        monkeypatch.setattr(type(app.auditor), "audit", lambda *_, **__: 1 / 0)
         daemon._read(app, app.config.targets[0])
-        monkeypatch.setattr("auditor.publish.write_report", lambda *_: 1 / 0)
         daemon._report(app, app.config.targets)
+        (report,) = app.config.report_folder.glob("smtp-report-*.html")
+        shutil.rmtree(app.config.report_folder)
+        app.config.report_folder.write_bytes(b"a file where the folder should be")
+        app.close()
+        for path in site.folder.glob("auditor.db*"):
+            path.unlink()
+        site.database.mkdir()
+        daemon._read(app, app.config.targets[0])
+        daemon._report(app, app.config.targets)
+    assert report.name.startswith("smtp-report-2")
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["audit failed", "report failed"]
-    assert text_of
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGTERM is not delivered on Windows")

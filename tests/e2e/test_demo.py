@@ -28,3 +28,12 @@ def test_the_demo_finds_what_the_story_hides(tmp_path: Path, capsys: pytest.Capt
     for words in ("prod-eu", "prod-us", "lab", "SITE-001", "smtp.nordwerk-1ndustrie.eu", "/system_settings/read/", "UseSSL"):
         assert words in report
     assert cli.run(["demo"]) == 0, "a second demo replaces the first"
+
+
+@pytest.mark.parametrize("mine", ["auditor.yaml", "auditor.db", "policies/mine.yaml"])
+def test_the_demo_never_overwrites_an_installation(tmp_path: Path, capsys: pytest.CaptureFixture[str], mine: str) -> None:
+    (tmp_path / mine).parent.mkdir(exist_ok=True)
+    (tmp_path / mine).write_text("mine", encoding="utf-8")
+    assert cli.run(["demo", "-o", str(tmp_path)]) == 2
+    assert "is not a demo's" in capsys.readouterr().err
+    assert [path.read_text(encoding="utf-8") for path in tmp_path.rglob("*") if path.is_file()] == ["mine"]

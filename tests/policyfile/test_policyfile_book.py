@@ -221,6 +221,7 @@ def test_the_document_says_all_that_a_finding_depends_on(tmp_path: Path) -> None
         "title": "Mine",
         "version": 1,
         "vars": {"port": 587, "hosts": ["a.example"], "until": "2026-12-31", "told": None},
+        "var_types": {"port": "integer", "hosts": "[host]", "until": "date", "told": "text"},
         "rules": [
             {
                 "id": "T-1",
@@ -228,19 +229,19 @@ def test_the_document_says_all_that_a_finding_depends_on(tmp_path: Path) -> None
                 "severity": [{"when": None, "is": "high"}],
                 "when": {
                     "all": [
-                        {"fact": "profile.configured", "operator": "equals", "operand": True},
-                        {"fact": "Port", "operator": "equals", "operand": "$port", "negated": True},
+                        {"fact": "profile.configured", "type": "boolean", "operator": "equals", "operand": True},
+                        {"fact": "Port", "type": "integer", "operator": "equals", "operand": "$port", "negated": True},
                     ]
                 },
                 "require": {
                     "all": [
                         {
                             "all": [
-                                {"fact": "SenderName", "operator": "length", "operand": {"lte": "$port"}},
-                                {"fact": "SenderName", "operator": "not_equals", "operand": "$$x"},
+                                {"fact": "SenderName", "type": "text", "operator": "length", "operand": {"lte": "$port"}},
+                                {"fact": "SenderName", "type": "text", "operator": "not_equals", "operand": "$$x"},
                             ]
                         },
-                        {"fact": "Host", "operator": "in", "operand": "$hosts"},
+                        {"fact": "Host", "type": "host", "operator": "in", "operand": "$hosts"},
                     ]
                 },
                 "on_missing": "not_applicable",

@@ -387,8 +387,18 @@ def test_any_snapshot_and_any_findings_come_back(store, made, seen, found):
     concluded = made.assessment()
     concluded = replace(
         concluded,
-        observation=replace(concluded.observation, snapshot=seen),
+        observation=replace(concluded.observation, snapshot=seen, slot=None),
         judgement=Judgement(key=digest([each.document() for each in found]), policy_digest=concluded.judgement.policy_digest, findings=found),
     )
     made.record(store, concluded)
     assert store.latest("cmd-01") == concluded
+
+
+def test_a_slot_is_served_once_however_many_read(store, made):
+    first = made.assessment()
+    assert first.observation.slot is not None
+    made.record(store, first)
+    made.record(store, first)
+    latest = store.latest("cmd-01")
+    assert latest.observation.slot is None
+    assert store.newest_slot("cmd-01") == first.observation.slot

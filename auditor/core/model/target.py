@@ -89,6 +89,7 @@ class Target:
     insecure_skip_verify: bool = False
     insecure_http: bool = False
     proxy: str | None = None
+    no_proxy: tuple[str, ...] = ()
     timeout_s: float = 30.0
     attempts: int = 3
     max_body_bytes: int = 64 * 1024
