@@ -16,7 +16,7 @@ from auditor.core.model import Assessment, RuleOutcome, SecretRef, Verdict
 from auditor.errors import SecretError, UsageError
 from auditor.simulator import ca
 from auditor.simulator.command import Simulator
-from auditor.simulator.profile import COMMAND_24_4, stored
+from auditor.simulator.profile import COMMAND_24_4, in_pam
 from auditor.simulator.server import ServerTls, serve
 
 _USER = r"NORDWERK\svc-auditor"
@@ -161,8 +161,8 @@ def _servers(clock: Callable[[], datetime], passwords: dict[str, str]) -> Server
         "Host": "smtp.nordwerk-industrie.eu",
         "Port": 587,
         "RelayAuthenticationType": 2,
-        "RelayUsername": stored(r"NORDWERK\svc-relay"),
-        "RelayPassword": stored(secrets.token_urlsafe(12)),
+        "RelayUsername": in_pam(1, SecretId="2001"),
+        "RelayPassword": in_pam(1, SecretId="2002"),
         "UseSSL": True,
         **dict.fromkeys(("ClientId", "ClientSecret", "TokenEndpoint", "Scope")),
     }

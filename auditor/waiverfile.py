@@ -42,7 +42,9 @@ class WaiverFile:
 
 
 def load(path: Path, *, rules: Collection[str], targets: Collection[str], at: datetime) -> WaiverFile:
-    """Read the waivers in `path`, none if it is empty. `rules` and `targets` are the ids and names that exist; a length without `approved_on` counts from `at`.
+    """Read the waivers in `path`, none if it is empty.
+
+    `rules` and `targets` are the ids and names that exist; a length without `approved_on` counts from `at`.
 
     Raises:
         ConfigError: Something in it is wrong.

@@ -47,6 +47,7 @@ defaults:
 database: auditor.db
 fingerprint_key: file:auditor.key       # keep it with your backups of the database
 policies: []                            # folders with policies of your own
+# waivers: waivers.yaml                 # accepted failures; this file is used without being named (`auditor waiver draft TARGET/RULE`)
 # baselines: approved                   # approved values live in this folder, as `auditor baseline export` writes them
 vars: {}                                # settings of the policies for every server, such as internal_domains: [corp.example]
 report:

@@ -59,7 +59,7 @@ def diff(settings: Settings, old: str, new: str, names: tuple[str, ...], labels:
         order = list(_TITLES)
         ordered = sorted(found.differences, key=lambda one: (order.index(one.shift), one.rule, _rated(one)))
         for shift, of_shift in groupby(ordered, key=lambda one: one.shift):
-            click.echo(click.style(_TITLES[shift], bold=True))
+            click.echo(_TITLES[shift])
             for _, alike in groupby(of_shift, key=lambda one: (one.rule, _rated(one))):
                 _print(list(alike))
         if not found.differences and found.judged:
@@ -76,7 +76,7 @@ def _print(alike: "list[Difference]") -> None:
 
     first = alike[0]
     targets = ", ".join(one.target for one in alike[:_NAMED]) + (f" and {len(alike) - _NAMED} more" if len(alike) > _NAMED else "")
-    click.echo(f"  {first.rule}  {first.title}: {_rated(first)}")
+    click.echo(f"  {first.rule}  {safe(first.title)}: {_rated(first)}")
     click.echo(f"      {targets}")
     if first.why:
         click.echo(f"      {first.target}: {safe(first.why)}")

@@ -8,6 +8,7 @@ import click
 
 from auditor.cli.common import Settings, opened
 from auditor.cli.rows import form_option, print_json
+from auditor.report.safetext import safe
 
 if TYPE_CHECKING:
     from auditor.core.model import Finding, Standing
@@ -32,9 +33,8 @@ def explain(settings: Settings, rule: str, target: str | None, policy_name: str 
     if target is None:
         policies = settings.policies()
         name = policy_name or home_of(policies.book, rule)
-        known = policies.book.policy(name).vars
-        own = {var: value for var, value in (policies.config.vars if policies.config else {}).items() if var in known}
-        it = explained(policies.book, policies.book.effective(name, target="", labels={}, installation=own), rule)
+        vars_ = policies.config.vars if policies.config else {}
+        it = explained(policies.book, policies.book.effective(name, target="", labels={}, installation=vars_), rule)
     elif policy_name:
         raise UsageError("--policy goes without --target", hint="a target's policy stands in the configuration")
     else:
@@ -48,9 +48,9 @@ def explain(settings: Settings, rule: str, target: str | None, policy_name: str 
         print_json(it.document() | ({"target": target, "last": _document(standing, finding)} if target else {}))
         return
     for line in page(it):
-        click.echo(line)
+        click.echo(safe(line))
     for line in _last(target, standing, finding) if target else ():
-        click.echo(line)
+        click.echo(safe(line))
 
 
 # --- the rule -----------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ def list_(settings: Settings, labels: tuple[str, ...], form: str) -> None:
         described = [_described(app.config, target) for target in chosen]
         installation = _installation(app.config)
     if form == "json":
-        click.echo(json.dumps({"schema_version": 1, "targets": described, "installation": installation}, indent=2, ensure_ascii=False))
+        click.echo(json.dumps({"schema_version": 1, "targets": described, "installation": installation}, indent=2))
         return
     from auditor.report.safetext import safe
 

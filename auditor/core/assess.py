@@ -61,7 +61,7 @@ def facts_of(
     """
     outcome, labels = observation.outcome.value, tuple(labels)
     own = [waiver for waiver in waivers if in_scope(waiver, target=observation.target, labels=dict(labels))]
-    in_force = {waiver.rule for waiver in own if state_of(waiver, observation.started_at).is_in_force}
+    in_force = [waiver.rule for waiver in own if state_of(waiver, observation.started_at).is_in_force]
     ended = {waiver.rule for waiver in own if state_of(waiver, observation.started_at) is WaiverState.EXPIRED}
     facts = {
         "collection.outcome": Fact(State.VALUE, outcome),
@@ -70,7 +70,7 @@ def facts_of(
         "target.labels": Fact(State.VALUE, tuple(f"{key}={value}" for key, value in labels)),
         "drift.previous": Fact(State.VALUE, previous is not None),
         "waivers.count": Fact(State.VALUE, len(in_force)),
-        "waivers.expired": Fact(State.VALUE, tuple(sorted(ended - in_force))),
+        "waivers.expired": Fact(State.VALUE, tuple(sorted(ended.difference(in_force)))),
         "waivers.incomplete": Fact(State.VALUE, ()),  # one that lacks something was refused when it was loaded
         **{f"{probe}.probed": Fact(State.VALUE, value=False) for probe in ("server", "domain", "token_endpoint")},
     }

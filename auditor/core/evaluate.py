@@ -138,13 +138,19 @@ def _compile_rule(rule: Rule, values: Values, lookups: Lookups) -> Callable[[Fac
             outcome=outcome,
             as_of=as_of,
             severity=severity,
-            standing=outcome is RuleOutcome.NOT_EVALUATED and all(leaf.state is State.NOT_OFFERED for leaf in lacking),
+            standing=outcome is RuleOutcome.NOT_EVALUATED and all(map(_is_limit, lacking)),
             applies=applied,
             because=because,
             severity_because=tuple(_listed(taken, taken.level(facts, as_of), facts, as_of)) if taken else (),
         )
 
     return decide
+
+
+def _is_limit(leaf: Leaf) -> bool:
+    """Whether all that the leaf lacks is what the source does not offer; `same_as` has two sides."""
+    sides = {leaf.state, State(leaf.expected["state"])} if leaf.operator == "same_as" else {leaf.state}
+    return sides - {State.VALUE} == {State.NOT_OFFERED}
 
 
 def _rated(ratings: "list[tuple[Severity, _Node | None]]", facts: Facts, as_of: date) -> "tuple[Severity, _Node | None]":

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from auditor import yamlfile
+from auditor import resources, yamlfile
 from auditor.core.catalogue import Type
 from auditor.core.derived import Tables
 from auditor.core.policy import Condition, Rating, Rule, Var
@@ -49,7 +49,14 @@ def _files(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise PolicyError(f"{folder}: no such folder", hint="`policies` lists folders with policy files")
-    found = [path for path in sorted(folder.rglob("*.y*ml")) if DATA_FOLDER not in path.relative_to(folder).parts[:-1]]
+    shipped = folder == resources.folder("policies")
+    found = [
+        path
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in (".yaml", ".yml")
+        and not any(part.startswith(".") for part in path.relative_to(folder).parts)  # a mounted ConfigMap has its files twice, once under ..data
+        and not (shipped and DATA_FOLDER in path.relative_to(folder).parts[:-1])
+    ]
     for path in found:
         if path.suffix != ".yaml":
             raise PolicyError(

@@ -62,6 +62,7 @@ def test_every_rule_says_why_and_what_to_do_and_supports_controls(written: Writt
 
 # References that somebody has looked up: RFCs with what they say there, and the vendor's pages.
 LOOKED_UP = {
+    "RFC 2142",
     "RFC 2606",
     "RFC 4616",
     "RFC 4954 section 4",
@@ -73,6 +74,7 @@ LOOKED_UP = {
     "RFC 6749 section 3.2",
     "RFC 6749 section 10.9",
     "RFC 6761",
+    "RFC 7208",
     "RFC 7628 section 3",
     "RFC 7817",
     "RFC 8314 section 3.3",
@@ -85,10 +87,15 @@ LOOKED_UP = {
     "Keyfactor Web APIs Reference Guide: GET SMTP",
     "Keyfactor Web APIs Reference Guide: PUT SMTP",
     "Google Workspace Admin Help: Control access to less secure apps",
+    "Microsoft Learn: How to set up a multifunction device or application to send email using Microsoft 365 or Office 365",
+    "https://developers.google.com/gmail/imap/imap-smtp",
+    "https://docs.aws.amazon.com/ses/latest/dg/smtp-connect.html",
+    "https://learn.microsoft.com/entra/identity-platform/how-to-add-credentials",
     "https://learn.microsoft.com/entra/identity-platform/v2-oauth2-client-creds-grant-flow",
     "https://learn.microsoft.com/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth",
     "https://learn.microsoft.com/exchange/clients-and-mobile-in-exchange-online/opt-in-exchange-online-endpoint-for-legacy-tls-using-smtp-auth",
     "https://techcommunity.microsoft.com/blog/exchange/updated-exchange-online-smtp-auth-basic-authentication-deprecation-timeline/4489835",
+    "https://www.twilio.com/docs/sendgrid/for-developers/sending-email/integrating-with-the-smtp-api",
 }
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from auditor.errors import PolicyError
 from tests.policyfile.books import book, policy, refused, rule
 
 GOOD = rule("require: {UseSSL: true}")
@@ -373,12 +374,19 @@ def test_a_file_that_only_looks_like_a_policy_is_refused(tmp_path: Path) -> None
     assert "rename it" in hint
 
 
-def test_tables_beside_the_policies_are_not_read_as_policies(tmp_path: Path) -> None:
-    (tmp_path / "data").mkdir()
-    (tmp_path / "data" / "table.yaml").write_text("- 1\n", encoding="utf-8")
-    (tmp_path / "deeper").mkdir()
-    (tmp_path / "deeper" / "more.yaml").write_text(policy(GOOD, name="deep"), encoding="utf-8")
+def test_what_lies_in_a_policy_folder_is_read_however_deep_and_called(tmp_path: Path) -> None:
+    for place in ("deeper/more.yaml", "..data/more.yaml"):  # the second is how a mounted ConfigMap repeats itself
+        (tmp_path / place).parent.mkdir()
+        (tmp_path / place).write_text(policy(GOOD, name="deep"), encoding="utf-8")
     assert set(book(tmp_path, policy(GOOD)).names()) == {"mine", "deep"}
+
+
+@pytest.mark.parametrize("place", ["data/table.yaml", "MINE.YAML", "x.yml"])
+def test_nothing_that_looks_like_a_policy_is_passed_over(tmp_path: Path, place: str) -> None:
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("- 1\n", encoding="utf-8")
+    with pytest.raises(PolicyError, match=r"a policy"):
+        book(tmp_path, policy(GOOD))
 
 
 def test_a_file_too_large_is_refused(tmp_path: Path) -> None:

@@ -149,6 +149,8 @@ def test_what_was_waived_stays_recorded_when_the_waiver_is_gone(place: SimpleNam
 
 def test_a_report_on_some_targets_shows_the_waivers_that_speak_of_them(place: SimpleNamespace, tmp_path: Path) -> None:
     place.at = END
+    (place.folder / "waivers.yaml").write_text("", encoding="utf-8")
+    answers(place)  # a report is as of the newest read
     own, none = (f"{{rule: X-001, targets: [{name}], reason: r, owner: ann, approved_by: bob, expires: 2027-01-31}}" for name in ("lab", '"glob:x*"'))
     two = CONFIG.replace("defaults", '- {name: other, url: "https://other.corp.example"}\ndefaults')
     (tmp_path / "policies").mkdir()
