@@ -225,19 +225,20 @@ class _Target(TargetSettings):
 
 class _Report(_Strict):
     folder: _Text = "reports"
-    schedule: _Schedule = _Schedule(cron="0 6 * * mon")
+    # made when needed: an instance here would have its validator built at import, a second time
+    schedule: _Schedule = Field(default_factory=lambda: _Schedule(cron="0 6 * * mon"))
 
 
 class _File(_Strict):
     targets: Annotated[list[_Target], Field(min_length=1)]
-    defaults: TargetSettings = TargetSettings()
+    defaults: TargetSettings = Field(default_factory=TargetSettings)
     database: _Text = "auditor.db"
     fingerprint_key: _Secret = SecretRef("file", "auditor.key")
     policies: list[_Text] = []
     waivers: _Text | None = None
     baselines: _Text | None = None
     vars: dict[_VarName, _VarValue] = {}
-    report: _Report = _Report()
+    report: _Report = Field(default_factory=_Report)
     spread: _Spread = 0
 
 
