@@ -287,7 +287,11 @@ def test_ctrl_c_does_not_wait_for_a_slow_server(site: Site) -> None:
 
     site.configure(timeout="60s")
     site.simulator.answer_with(200, None, drip)
-    with subprocess.Popen([sys.executable, "-m", "auditor", "--config", str(site.config), "check"], stderr=subprocess.PIPE) as process:
+    with subprocess.Popen(
+        [sys.executable, "-m", "auditor", "--config", str(site.config), "check"],
+        stderr=subprocess.PIPE,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # noqa: PLW1509 - in the background it would be ignored
+    ) as process:
         while not site.simulator.requests:
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)

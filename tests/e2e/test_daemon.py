@@ -40,6 +40,7 @@ def test_a_target_that_is_overdue_is_read_at_once_and_once(site: Site) -> None:
     site.configure(schedule="{cron: '0 0 * * *'}")
     stop = threading.Event()
     with App(load(site.config)) as app:
+        _ = app.auditor  # made before two threads ask for it
         running = threading.Thread(target=serve, args=(app,), kwargs={"stop": stop})
         running.start()
         try:
