@@ -9,7 +9,7 @@ BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 # Only wheels: building another's sdist would run its code, with build tools that nothing here pins.
 INSTALL := $(PIP) install --require-hashes --only-binary :all:
-LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-annotate --no-header --no-config
+LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header --no-config
 
 .PHONY: demo test lint bench soak clean lock venv
 .DELETE_ON_ERROR:
