@@ -13,7 +13,7 @@ from packaging.version import Version
 _ROOT = Path(__file__).parents[2]
 _SETTINGS: dict[str, Any] = tomllib.loads((_ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 _LOCKS = sorted((_ROOT / "requirements").glob("*.txt"))
-_PINNED = re.compile(r"([a-z0-9][a-z0-9-]*)==([0-9][0-9a-z.]*)( ; [^\\]+)?( --hash=sha256:[0-9a-f]{64})+")
+_PINNED = re.compile(r"([a-z0-9][a-z0-9-]*)(?:\[[a-z0-9,-]+\])?==([0-9][0-9a-z.]*)( ; [^\\]+)?( --hash=sha256:[0-9a-f]{64})+")
 
 
 def _requirements(lock: Path) -> list[str]:
@@ -49,6 +49,11 @@ def test_each_line_of_a_lock_is_one_version_known_by_its_hashes(lock: Path) -> N
 @pytest.mark.parametrize("lock", _LOCKS, ids=lambda lock: lock.name)
 def test_a_lock_names_no_address(lock: Path) -> None:
     assert "://" not in lock.read_text(encoding="utf-8")
+
+
+def test_an_extra_is_pinned_as_such() -> None:
+    """pip looks `coverage[toml]` up apart from a pinned `coverage`, finds a newer release, and refuses it for having no hash."""
+    assert any(line.startswith("coverage[toml]==") for line in _requirements(_ROOT / "requirements" / "dev.txt"))
 
 
 @pytest.mark.parametrize(
