@@ -5,6 +5,7 @@ import os
 import platform
 import random
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,8 +15,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from auditor import __version__, baselinefile, config, datatables, policyfile, resources, waiverfile
-from auditor.audit import Auditor, Judge, text_of
+from auditor.audit import Auditor, Judge, planned, text_of
+from auditor.core.assess import Past
 from auditor.core.baseline import baseline
+from auditor.core.coverage import MissedBecause
 from auditor.core.fingerprint import KEY_BYTES, FingerprintKey
 from auditor.core.model import (
     Approval,
@@ -168,6 +171,7 @@ class App:
     transport: "Callable[[Target], httpx.BaseTransport] | None" = None
     framework: str | None = None
     _store: "Store | None" = field(default=None, init=False, repr=False)
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
 
     @cached_property
     def judge(self) -> Judge:
@@ -193,13 +197,22 @@ class App:
 
     @property
     def store(self) -> "Store":
-        if self._store is None:
-            from auditor.store.store import Store
+        """The database, brought up to now: what configuration, waivers and approvals say is on record, and so are slots that nobody served."""
+        with self._lock:
+            if self._store is None:
+                from auditor.store.store import Store
 
-            self._store = Store.open(self.config.database_url, create=True)
-            if self.config.baselines is not None:
-                self._import_folder(self._store, self.config.baselines)
+                self._store = Store.open(self.config.database_url, create=True)
+                self.take_stock(self._store, because=MissedBecause.NOT_RUNNING)
         return self._store
+
+    def take_stock(self, store: "Store", *, because: MissedBecause) -> None:
+        """Bring `store` up to now; slots that passed without a read were missed for the reason `because`."""
+        plan = [planned(target, spread_s=self.config.spread_s, late_after_s=self.config.late_after_s) for target in self.config.targets]
+        store.take_stock(plan, self.clock(), because=because)
+        store.note_settings(configuration=config.flat(self.config.source.value), waivers=self.waiver_file.waivers, at=self.clock())
+        if self.config.baselines is not None:
+            self._import_folder(store, self.config.baselines)
 
     def approve(self, approvals: Iterable[Approval], store: "Store | None" = None) -> tuple[Approval, ...]:
         """Record those of `approvals` that are new, with the account and the host that it is done from; returns them."""
@@ -241,10 +254,10 @@ class App:
             collector_version=__version__,
             transport=self.transport,
         )
-        return Auditor(reader=reader, store=self.store, judge=self.judge, spread_s=self.config.spread_s, waivers=self.waiver_file.waivers)
+        return Auditor(reader=reader, store=self.store, judge=self.judge, waivers=self.waiver_file.waivers)
 
     def select(self, names: Sequence[str], labels: Mapping[str, str]) -> tuple[Target, ...]:
-        """The configured targets that are named (all, where none is) and carry all of `labels`.
+        """The configured targets that are named (all that are not retired, where none is) and carry all of `labels`.
 
         Raises:
             UsageError: A name is not configured, or nothing is left.
@@ -253,9 +266,11 @@ class App:
         for name in names:
             if name not in known:
                 raise UsageError(f"no target is called {name!r}", hint=did_you_mean(name, known, else_say=f"configured: {', '.join(known)}"))
-        chosen = [target for target in known.values() if (not names or target.name in names) and labels.items() <= dict(target.labels).items()]
+        today = self.clock().date()
+        asked = [target for target in known.values() if (target.name in names if names else not target.is_retired(today))]
+        chosen = [target for target in asked if labels.items() <= dict(target.labels).items()]
         if not chosen:
-            raise UsageError("no target is selected", hint="`auditor targets list` shows names and labels")
+            raise UsageError("no target is selected", hint="`auditor targets list` shows names, labels, and which are retired")
         return tuple(chosen)
 
     def view(self, targets: Sequence[Target]) -> "View":
@@ -350,7 +365,7 @@ def judge_saved(
         raise UsageError(f"no policy is called {policy_name!r}", hint=hint)
     target = Target(name=SAVED, url=body.name, auth=StaticToken(token=SecretRef("env", "none")), policy=policy_name)
     observation = observe_saved(body, at=now())
-    assessment = judge.assess(observation, target, previous=None)
+    assessment = judge.assess(observation, target, past=Past())
     policy = PolicyText.from_document(judge.policy_for(target).policy.document())
     return assessment, TargetText(name="saved", url=body.name), policy
 

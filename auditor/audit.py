@@ -4,24 +4,29 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from auditor import __version__
-from auditor.core.assess import Seen, assess, facts_of, judgement_key
+from auditor.core.assess import Past, assess, facts_of, judgement_key
+from auditor.core.coverage import Terms
 from auditor.core.derived import Tables, with_derived
 from auditor.core.evaluate import CompiledPolicy, judge
-from auditor.core.model import Approval, Assessment, Finding, Judgement, Observation, Target, TargetText, Waiver
+from auditor.core.model import Assessment, Finding, Judgement, Observation, Target, TargetText, Waiver
 from auditor.core.policy import EffectivePolicy
-from auditor.core.slots import newest_slot, offset_of
+from auditor.core.slots import EPOCH, offset_of
 from auditor.core.waiver import laid_over
 
 if TYPE_CHECKING:
     from auditor.command.client import Reader
     from auditor.policyfile import PolicyBook
+    from auditor.store.calendar import Planned
     from auditor.store.store import Store
 
 log = logging.getLogger("auditor.audit")
+
+FLAPPING = timedelta(days=30)
+"""A field that goes to the same value and back again within this is told to flap."""
 
 
 @dataclass
@@ -63,19 +68,24 @@ class Judge:
         observation: Observation,
         target: Target,
         *,
-        previous: Seen | None,
+        past: Past,
         waivers: Sequence[Waiver] = (),
-        approvals: Sequence[Approval] = (),
         stored: "Callable[[str, date], tuple[Finding, ...] | None] | None" = None,
     ) -> Assessment:
-        """Judge `observation`, lay `waivers` over what fails, and compare it with `previous` and with what of `approvals` is in force.
+        """Judge `observation`, lay `waivers` over what fails, and compare it with the `past` and with what of its approvals is in force.
 
         `stored` looks a judgement up by its key; what it knows is not judged again.
         """
         compiled = self.policy_for(target)
         policy: EffectivePolicy = compiled.policy
         collected = facts_of(
-            observation, labels=target.labels, previous=previous, org_domain=self.tables.org_domain, waivers=waivers, approvals=approvals
+            observation,
+            labels=target.labels,
+            previous=past.previous,
+            org_domain=self.tables.org_domain,
+            waivers=waivers,
+            approvals=past.approvals,
+            volatile=target.volatile,
         )
         as_of = observation.started_at.date()
         key = judgement_key(
@@ -91,7 +101,7 @@ class Judge:
             findings = judge(compiled, with_derived(collected, self.tables), as_of=as_of)
         judgement = Judgement(key=key, policy_digest=policy.digest, findings=findings)
         excusing = laid_over(findings, waivers, target=target.name, labels=dict(target.labels), at=observation.started_at)
-        return assess(observation, judgement, previous=previous, org_domain=self.tables.org_domain, waivers=excusing)
+        return assess(observation, judgement, past=past, org_domain=self.tables.org_domain, waivers=excusing, volatile=target.volatile)
 
 
 @dataclass
@@ -101,7 +111,6 @@ class Auditor:
     reader: "Reader"
     store: "Store"
     judge: Judge
-    spread_s: int = 0
     waivers: tuple[Waiver, ...] = ()
 
     def audit(self, target: Target, *, at: datetime, force: bool = False) -> Assessment:
@@ -110,15 +119,14 @@ class Auditor:
         Raises:
             StoreError: It cannot be recorded.
         """
-        slot = self.due_slot(target, at)
+        slot = self.store.open_slot(target.name, at)
         observation, memory = self.reader.observe(target, self.store.memory(target.name), force=force)
         observation = replace(observation, slot=slot)
         assessment = self.judge.assess(
             observation,
             target,
-            previous=self.store.last_observed(target.name),
+            past=self._past(observation),
             waivers=self.waivers,
-            approvals=self.store.approvals(target.name),
             stored=self._stored,
         )
         policy = self.judge.policy_for(target).policy
@@ -156,17 +164,37 @@ class Auditor:
             raise
         pool.shutdown()
 
-    def due_slot(self, target: Target, at: datetime) -> datetime | None:
-        """The newest slot of the target's schedule that is due at `at` and not served; None where there is none."""
-        if target.schedule is None:
-            return None
-        newest = newest_slot(target.schedule, at, offset_s=offset_of(target.name, spread_s=self.spread_s))
-        served = self.store.newest_slot(target.name)
-        is_open = served is None or served > at or (newest is not None and newest > served)  # served after now: the clock was set back
-        return newest if is_open else None
+    def _past(self, observation: Observation) -> Past:
+        name, snapshot = observation.target, observation.snapshot
+        previous = self.store.last_observed(name)
+        hides = snapshot is not None and previous is not None and (previous[1].configured, previous[1].shape) != (True, snapshot.shape)
+        open_events, ended = self.store.drift_of(name, ended_since=observation.started_at - FLAPPING)
+        return Past(
+            previous=previous,
+            earlier=self.store.last_observed_as(name, snapshot.shape) if snapshot is not None and hides else None,
+            open=open_events,
+            ended=ended,
+            approvals=self.store.approvals(name),
+        )
 
     def _stored(self, key: str, as_of: date) -> tuple[Finding, ...] | None:
         return self.store.findings(key, as_of=as_of)
+
+
+def planned(target: Target, *, spread_s: int, late_after_s: int) -> "Planned":
+    """`target` as the calendar needs it."""
+    from auditor.store.calendar import Planned
+
+    terms = Terms(
+        since=EPOCH,
+        schedule=target.schedule,
+        offset_s=offset_of(target.name, spread_s=spread_s),
+        late_after_s=late_after_s,
+        paused_until=target.paused_until,
+        paused_reason=target.paused_reason,
+        retired_on=target.retired_on,
+    )
+    return Planned(text=text_of(target), terms=terms, renamed_from=target.renamed_from)
 
 
 def text_of(target: Target) -> TargetText:

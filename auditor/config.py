@@ -5,10 +5,12 @@ before any server is asked. What may be said of a target is one table, `TargetSe
 """
 
 import ipaddress
+import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
@@ -45,6 +47,7 @@ class Config:
     report_schedule: Schedule
     fingerprint_key: SecretRef
     spread_s: int
+    late_after_s: int
     vars: Mapping[str, Any]
     target_vars: Mapping[str, Mapping[str, Any]]
     source: yamlfile.YamlFile = field(repr=False)
@@ -96,11 +99,22 @@ def load(path: Path) -> Config:
         report_schedule=_schedule(source, content.report.schedule, ("report", "schedule")),
         fingerprint_key=_anchored(content.fingerprint_key, folder),
         spread_s=content.spread,
+        late_after_s=content.late_after,
         vars=content.vars,
         target_vars={entry.name: entry.vars for entry in content.targets},
         source=source,
         places=places,
     )
+
+
+def flat(value: Any, path: str = "") -> dict[str, str]:
+    """Every setting of a configuration as text, by its path: `targets.prod.url`. Secrets stand in it by reference, as in the file."""
+    if isinstance(value, dict) and value:
+        return {at: text for key, item in value.items() for at, text in flat(item, f"{path}.{key}" if path else str(key)).items()}
+    if isinstance(value, list) and value and all(isinstance(item, dict) for item in value):
+        parts = ((str(item.get("name", number)), {key: one for key, one in item.items() if key != "name"}) for number, item in enumerate(value))
+        return {at: text for name, item in parts for at, text in flat(item, f"{path}.{name}").items()}
+    return {path: json.dumps(value, ensure_ascii=False, sort_keys=True)}
 
 
 def json_schema() -> dict[str, Any]:
@@ -159,6 +173,25 @@ _VarName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 _VarValue = bool | int | str | list[bool | int | str] | None
 
 
+def _day(value: object) -> object:
+    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
+        with suppress(ValueError):
+            return date.fromisoformat(value)
+    raise PydanticCustomError("day", "a day is written as 2026-12-31, and must be one that there is")
+
+
+def _volatile(value: str) -> str:
+    name = value.removeprefix(model.UNKNOWN)
+    if value in model.PROFILE_FIELDS or (name != value and name and name not in model.PROFILE_FIELDS):
+        return value
+    hint = did_you_mean(value, model.PROFILE_FIELDS, else_say="a field that no version documents is written as unknown:NAME")
+    raise PydanticCustomError("volatile", "no field is called {name}; {hint}", {"name": repr(value[:64]), "hint": hint})
+
+
+_Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=Annotated[str, Field(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")])]
+_Volatile = Annotated[str, Field(max_length=256, pattern=r"^[\x21-\x7e]+$"), AfterValidator(_volatile)]
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True)
 
@@ -215,11 +248,16 @@ class TargetSettings(_Strict):
     owner: _Text | None = None
     policy: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
     schedule: _Schedule | None = None
+    volatile: list[_Volatile] | None = None
 
 
 class _Target(TargetSettings):
     name: _Name
     url: _Text
+    paused_until: _Day | None = None
+    paused_reason: _Text | None = None
+    retired_on: _Day | None = None
+    renamed_from: _Name | None = None
     vars: dict[_VarName, _VarValue] = {}
 
 
@@ -240,6 +278,7 @@ class _File(_Strict):
     vars: dict[_VarName, _VarValue] = {}
     report: _Report = Field(default_factory=_Report)
     spread: _Spread = 0
+    late_after: Annotated[_Duration, Field(le=86400)] = 300
 
 
 # --- from the file to targets -------------------------------------------------------------------------------------
@@ -271,6 +310,8 @@ def _target(source: yamlfile.YamlFile, content: _File, index: int, entry: _Targe
         raise refuse("auth", f"token_url {fault}", "the client secret is sent to this address")
     if (proxy := values.get("proxy")) is not None and (urlsplit(proxy).scheme not in ("http", "https") or "@" in proxy):
         raise refuse("proxy", "a proxy is http://HOST:PORT or https://HOST:PORT, with no user or password in it")
+    if ("paused_until" in values) != ("paused_reason" in values):
+        raise refuse("paused_until", "`paused_until` and `paused_reason` go together", "a pause has an end and a reason, and both are recorded")
     schedule = values.get("schedule")
     certificate = values.get("client_certificate")
     target = Target(
@@ -290,6 +331,11 @@ def _target(source: yamlfile.YamlFile, content: _File, index: int, entry: _Targe
         no_proxy=tuple(name.lower() for name in values.get("no_proxy") or ()),
         labels=tuple(sorted((values.get("labels") or {}).items())),
         schedule=_schedule(source, schedule, places["schedule"]) if schedule else None,
+        volatile=tuple(sorted(set(values.get("volatile") or ()))),
+        paused_until=values.get("paused_until"),
+        paused_reason=values.get("paused_reason"),
+        retired_on=values.get("retired_on"),
+        renamed_from=values.get("renamed_from"),
         **{key: values[key] for key in ("api_path", "proxy", "attempts", "max_body_bytes", "owner", "policy") if values.get(key) is not None},
         **{new: values[key] for key, new in (("timeout", "timeout_s"), ("backoff", "backoff_s")) if values.get(key) is not None},
     )
@@ -399,6 +445,15 @@ def _refuse_doubles(source: yamlfile.YamlFile, targets: list[Target]) -> None:
             raise ConfigError(
                 f"{source.where('targets', index, 'name')}: a second target {target.name!r}; the first is in line {source.line('targets', first)}"
             )
+    former: dict[str, str] = {}
+    for index, target in enumerate(targets):
+        if target.renamed_from is None:
+            continue
+        where = source.where("targets", index, "renamed_from")
+        if target.renamed_from.casefold() in seen:
+            raise ConfigError(f"{where}: {target.renamed_from!r} is configured itself", hint="the new name takes the history over: configure it once")
+        if (other := former.setdefault(target.renamed_from.casefold(), target.name)) != target.name:
+            raise ConfigError(f"{where}: {other} was renamed from {target.renamed_from!r} as well", hint="one history has one heir")
 
 
 # --- what pydantic found, in our words ----------------------------------------------------------------------------

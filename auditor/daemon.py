@@ -58,7 +58,7 @@ def serve(app: App, *, stop: threading.Event | None = None) -> None:
     for target in scheduled:
         assert target.schedule is not None
         trigger = SlotTrigger(target.schedule, offset_of(target.name, spread_s=app.config.spread_s))
-        overdue = auditor.due_slot(target, at) is not None
+        overdue = app.store.open_slot(target.name, at) is not None
         clock.add_job(_read, trigger, (app, target), id=f"read:{target.name}", **({"next_run_time": at} if overdue else {}))
     clock.add_job(_report, SlotTrigger(app.config.report_schedule), (app, app.config.targets), id="report")
     clock.start()

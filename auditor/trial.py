@@ -12,7 +12,7 @@ from pathlib import Path
 
 from auditor.app import App, observe_saved
 from auditor.audit import Judge
-from auditor.core.assess import facts_of
+from auditor.core.assess import Past, facts_of
 from auditor.core.derived import with_derived
 from auditor.core.evaluate import judge
 from auditor.core.model import Collection, Finding, Observation, ReadOutcome, RuleOutcome, Snapshot, Target
@@ -145,7 +145,7 @@ def compare(app: App, old: str, new: str, targets: Sequence[Target]) -> Comparis
         for judging, policy in sides:
             judged_as = replace(target, policy=policy or target.policy)
             titles |= {rule.id: rule.title for rule in judging.policy_for(judged_as).policy.rules}
-            findings = judging.assess(observation, judged_as, previous=None, approvals=approvals).judgement.findings
+            findings = judging.assess(observation, judged_as, past=Past(approvals=approvals)).judgement.findings
             found.append({finding.rule: finding for finding in findings})
         differences += _differences(target.name, titles, *found)
     return Comparison(tuple(differences), tuple(judged), tuple(unseen))

@@ -1,17 +1,19 @@
 """What one run concludes about one target: facts handed to the policy, the verdict, the changes, the exit code. Pure."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from auditor.core.baseline import Stand, baseline, facts_of_baseline, stands
 from auditor.core.canonical import digest
-from auditor.core.drift import DOWNGRADES, REDIRECTIONS, OrgDomain, changes, named
+from auditor.core.direction import DOWNGRADES, REDIRECTIONS, OrgDomain, named
+from auditor.core.drift import Seen, changes
+from auditor.core.events import Read, follow
 from auditor.core.model import (
     PROFILE_FIELDS,
     Approval,
     Assessment,
-    Direction,
+    Drift,
+    DriftEvent,
     Fact,
     FieldChange,
     Finding,
@@ -19,7 +21,6 @@ from auditor.core.model import (
     Observation,
     RuleOutcome,
     Severity,
-    Snapshot,
     State,
     Verdict,
     Waiver,
@@ -42,9 +43,6 @@ READING_FACTS = (
 )
 """Facts that are fixed while reading, since the values they speak of do not outlive it."""
 
-Seen = tuple[datetime, Snapshot]
-"""A snapshot and when it was last seen on the server."""
-
 
 def facts_of(
     observation: Observation,
@@ -54,6 +52,7 @@ def facts_of(
     org_domain: OrgDomain,
     waivers: Iterable[Waiver] = (),
     approvals: Sequence[Approval] = (),
+    volatile: Collection[str] = (),
 ) -> dict[str, Fact]:
     """All collected facts that a policy can read: the profile's, and those about the audit. What is not in here, this source cannot tell.
 
@@ -75,7 +74,7 @@ def facts_of(
         **{f"{probe}.probed": Fact(State.VALUE, value=False) for probe in ("server", "domain", "token_endpoint")},
     }
     nothing_to_compare = Fact(State.NOT_OFFERED, reason="nothing to compare with")
-    approved = baseline(approvals, observation.started_at)
+    approved = {name: one for name, one in baseline(approvals, observation.started_at).items() if name not in volatile}
     facts |= facts_of_baseline(observation.snapshot, approved)
     if observation.snapshot is None:
         unseen = Fact(State.INCONCLUSIVE, reason=outcome)
@@ -119,20 +118,57 @@ def judgement_key(
     )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Past:
+    """What is known of a target from before a read.
+
+    `previous` is the last observed state, `earlier` an older one that shows what that one does not (it was of another API shape, or there was no
+    profile). `open` are the open drift events, `ended` those that ended lately, `approvals` all that were ever recorded.
+    """
+
+    previous: Seen | None = None
+    earlier: Seen | None = None
+    open: tuple[DriftEvent, ...] = ()
+    ended: tuple[DriftEvent, ...] = ()
+    approvals: tuple[Approval, ...] = ()
+
+
 def assess(
-    observation: Observation, judgement: Judgement, *, previous: Seen | None, org_domain: OrgDomain, waivers: tuple[Waiver, ...] = ()
+    observation: Observation,
+    judgement: Judgement,
+    *,
+    past: Past,
+    org_domain: OrgDomain,
+    waivers: tuple[Waiver, ...] = (),
+    volatile: Collection[str] = (),
 ) -> Assessment:
-    """Put one observation beside its judgement, with `waivers` laid over it, and beside what was seen before."""
-    snapshot = observation.snapshot
-    moved = previous is not None and snapshot is not None and snapshot.digest != previous[1].digest
+    """Put one observation beside its judgement, with `waivers` laid over it, and beside what was seen before. `volatile` fields are no drift."""
+    snapshot, previous = observation.snapshot, past.previous
+    found: tuple[FieldChange, ...] = ()
+    if snapshot is not None and previous is not None and snapshot.digest != previous[1].digest:
+        found = changes(previous[1], snapshot, org_domain=org_domain, earlier=past.earlier)
+    drift = Drift(open=past.open)
+    if snapshot is not None:
+        read = Read(
+            target=observation.target,
+            now=(observation.ended_at, snapshot),
+            previous=previous,
+            changes=found,
+            approved=baseline(past.approvals, observation.started_at),
+            org_domain=org_domain,
+            volatile=volatile,
+            ended=past.ended,
+        )
+        drift = follow(past.open, read)
     assessment = Assessment(
         observation=observation,
         judgement=judgement,
         verdict=Verdict.INDETERMINATE,
-        changes=changes(previous[1], snapshot, org_domain=org_domain) if moved and previous and snapshot else (),
+        changes=tuple(replace(change, is_ignored=change.subject in volatile) for change in found),
         previous_digest=previous[1].digest if previous else None,
         previous_at=previous[0] if previous else None,
         waivers=waivers,
+        drift=drift,
     )
     return replace(assessment, verdict=verdict(assessment.findings))
 
@@ -158,25 +194,20 @@ def is_trouble(finding: Finding) -> bool:
 
 
 def exit_code(assessments: Sequence[Assessment], *, fail_on: Severity = Severity.LOW, count_limits: bool = False) -> int:
-    """0 compliant, 1 a failure or a change of `fail_on` or worse, 3 nothing could be evaluated, 4 evaluated in part and nothing failed.
+    """0 compliant, 1 a failure or an open drift event of `fail_on` or worse, 3 nothing could be evaluated, 4 evaluated in part and nothing failed.
 
     `count_limits` takes standing limits (what the source cannot show) for trouble.
     """
     findings = [finding for assessment in assessments for finding in assessment.findings]
     if any(f.outcome is RuleOutcome.FAIL and f.severity is not None and f.severity.rank >= fail_on.rank for f in findings):
         return 1
-    if any(change.severity.rank >= fail_on.rank and is_drift(change) for assessment in assessments for change in assessment.changes):
+    if any(event.severity.rank >= fail_on.rank for assessment in assessments for event in assessment.drift.open):
         return 1
     if not any(is_evaluated(finding) for finding in findings):
         return 3
     blind = any(not any(is_evaluated(finding) for finding in assessment.judgement.findings) for assessment in assessments)
     partly = any(is_trouble(f) or (count_limits and f.outcome is RuleOutcome.NOT_EVALUATED) for f in findings)
     return 4 if blind or partly else 0
-
-
-def is_drift(change: FieldChange) -> bool:
-    """Whether somebody has to look at it: an upgrade, or a field that another API shape shows, is none."""
-    return change.direction is not Direction.UPGRADE and change.kind != "api_shape"
 
 
 def _age_hours(observation: Observation, previous: Seen | None) -> Fact:

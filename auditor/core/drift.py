@@ -1,20 +1,23 @@
-"""What changed between two snapshots of one profile, and which way each change goes.
+"""What changed between two snapshots of one profile, field by field.
 
 Comparison is canonical: case and a trailing dot of a host, the order of scope tokens and of request headers are no change. A field that one
 of the two API shapes does not offer is `api_shape`, never drift. Fingerprints under different keys are not compared.
 """
 
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
-from urllib.parse import urlsplit
+from dataclasses import replace
+from datetime import datetime
 
+from auditor.core.direction import Mark, OrgDomain, mark_of
 from auditor.core.model import (
+    CONFIGURED,
     PROFILE_FIELDS,
     SECRET_FIELDS,
+    UNKNOWN,
     Direction,
     Fact,
     FieldChange,
     Fingerprint,
+    HeaderSeen,
     ProfileField,
     SecretPlace,
     Severity,
@@ -22,45 +25,80 @@ from auditor.core.model import (
     State,
 )
 
-OrgDomain = Callable[[str], str | None]
-"""The organisational domain of a host name by the public suffix list; None where it has none."""
+Seen = tuple[datetime, Snapshot]
+"""A snapshot and when it was last seen on the server."""
 
 
-def changes(before: Snapshot, after: Snapshot, *, org_domain: OrgDomain) -> tuple[FieldChange, ...]:
-    """Every difference between two snapshots, in the order in which a profile is read."""
-    if before.configured != after.configured:
-        words = {True: "configured", False: "no mail profile"}
-        mark = _first_mark("profile.configured", before, after, org_domain)
-        return (_change("profile.configured", "cleared" if before.configured else "set", words[before.configured], words[after.configured], mark),)
-    found: list[FieldChange] = []
-    for name in PROFILE_FIELDS:
-        old, new = before.field(name), after.field(name)
-        kind = difference(name, old, new)
-        if kind == "api_shape":
-            found.append(FieldChange(field=name, kind=kind, direction=Direction.NEUTRAL, before=said(name, old), after=said(name, new)))
-        elif kind:
-            found.append(_change(name, kind, said(name, old), said(name, new), _first_mark(name, before, after, org_domain)))
-    return (*found, *_unknown_fields(before, after))
+def changes(before: Snapshot, after: Snapshot, *, org_domain: OrgDomain, earlier: Seen | None = None) -> tuple[FieldChange, ...]:
+    """Every difference between two snapshots, in the order in which a profile is read.
+
+    What `before` does not show (another API shape, no profile) is compared with `earlier`, an older snapshot that shows it, so that nothing changes
+    unnoticed behind a shape; such a change says since when.
+    """
+    found = (_change_of(subject, before, after, org_domain, earlier) for subject in subjects(before, after, *([earlier[1]] if earlier else [])))
+    return tuple(change for change in found if change is not None)
 
 
-DOWNGRADES = ("tls_off", "weaker_authentication", "port_465_to_587", "port_587_to_25", "port_465_to_25", "https_dropped", "secret_left_pam")
-REDIRECTIONS = ("host", "token_endpoint", "credential")
-"""What the facts `drift.downgrades` and `drift.redirections` can hold; how bad each is, the rules say."""
+def subjects(*snapshots: Snapshot) -> tuple[str, ...]:
+    """All that can differ between snapshots: whether there is a profile, its fields, and (`unknown:NAME`) fields that no version documents."""
+    unknown = sorted({f"{UNKNOWN}{field.name}" for snapshot in snapshots for field in snapshot.unknown})
+    return (CONFIGURED, *PROFILE_FIELDS, *unknown)
 
 
-def named(before: Snapshot, after: Snapshot, names: tuple[str, ...], *, org_domain: OrgDomain, approved: Collection[str] = ()) -> tuple[str, ...]:
-    """Which of `names` (`DOWNGRADES` or `REDIRECTIONS`) happened between the two snapshots, leaving out fields whose new value is `approved`."""
-    old, new = _Profile(before, org_domain), _Profile(after, org_domain)
-    happened = {mark.name for mark in _MARKS if mark.field not in approved and mark.holds(old, new)}
-    return tuple(name for name in names if name in happened)
+def shown(snapshot: Snapshot, subject: str) -> ProfileField:
+    """What `snapshot` shows of `subject`, one of `subjects()`; without a profile there is nothing to show of its fields."""
+    if subject == CONFIGURED:
+        return ProfileField(fact=Fact(State.VALUE, snapshot.configured))
+    if not snapshot.configured:
+        return ProfileField(fact=Fact(State.NOT_OFFERED, reason="no mail profile"))
+    if not subject.startswith(UNKNOWN):
+        return snapshot.field(subject)
+    found = next((field for field in snapshot.unknown if f"{UNKNOWN}{field.name}" == subject), None)
+    if found is None:
+        return ProfileField(fact=Fact(State.UNSET))
+    mark = HeaderSeen(name=found.name, kind=found.sent.value, length=found.length, fingerprint=found.fingerprint)
+    return ProfileField(fact=Fact(State.VALUE, f"{found.sent.value}, {found.length}", found.sent), headers=(mark,))
+
+
+def showing(snapshot: Snapshot, subject: str, value: ProfileField) -> Snapshot:
+    """`snapshot` as if it showed `value` in its field `subject`; of what is no documented field, unchanged: no mark speaks of one."""
+    if subject not in PROFILE_FIELDS:
+        return snapshot
+    texts = {f"{subject}.text": value.text} if value.text else {}
+    facts = {name: fact for name, fact in snapshot.facts.items() if name != f"{subject}.text"} | {subject: value.fact} | texts
+    return replace(snapshot, configured=True, facts=facts)
+
+
+def change(subject: str, old: ProfileField, new: ProfileField, mark: Mark | None) -> FieldChange | None:
+    """How `subject` differs between two states; None where they come to the same."""
+    kind = difference(subject, old, new)
+    if kind is None:
+        return None
+    before, after = said(subject, old), said(subject, new)
+    if subject.startswith(UNKNOWN):
+        before, after = _told_apart(before, after, old, new)
+        return FieldChange(
+            field=subject.removeprefix(UNKNOWN), kind="unknown_field", direction=Direction.NEUTRAL, severity=Severity.LOW, before=before, after=after
+        )
+    if kind == "api_shape":
+        return FieldChange(field=subject, kind=kind, direction=Direction.NEUTRAL, before=before, after=after)
+    return FieldChange(
+        field=subject,
+        kind=("set" if new.fact.value else "cleared") if subject == CONFIGURED else kind,
+        direction=mark.direction if mark else Direction.NEUTRAL,
+        severity=mark.severity if mark else Severity.LOW,
+        before=before,
+        after=after,
+    )
 
 
 def difference(name: str, old: ProfileField, new: ProfileField) -> str | None:
     """How two states of the field `name` differ, as a kind of `FieldChange`; None where they come to the same."""
     if (old.fact.state is State.NOT_OFFERED) != (new.fact.state is State.NOT_OFFERED):
         return "api_shape"
-    if name == "RequestHeaders" and old.fact.state is new.fact.state is State.VALUE:
-        return None if _same_headers(old, new) else "value"
+    if (name == "RequestHeaders" or name.startswith(UNKNOWN)) and old.fact.state is new.fact.state is State.VALUE:
+        same_type = name == "RequestHeaders" or old.fact.sent is new.fact.sent
+        return None if same_type and _same_headers(old, new) else "value"
     if _canonical(name, old.fact) != _canonical(name, new.fact):
         if old.fact.state is State.UNSET and new.fact.state is State.VALUE:
             return "set"
@@ -77,7 +115,7 @@ def said(name: str, field: ProfileField) -> str:
     fact = field.fact
     match fact.state:
         case State.UNSET:
-            return "not set"
+            return "not sent" if name.startswith(UNKNOWN) else "not set"
         case State.MISSING:
             return "missing from the answer"
         case State.NOT_OFFERED:
@@ -137,178 +175,25 @@ def _differ(old: Fingerprint, new: Fingerprint) -> bool:
     return old.key_id == new.key_id and old.mac != new.mac
 
 
-def _unknown_fields(before: Snapshot, after: Snapshot) -> list[FieldChange]:
-    old, new = ({field.name: field for field in snapshot.unknown} for snapshot in (before, after))
-    found = []
-    for name in sorted(old.keys() | new.keys()):
-        was, now = old.get(name), new.get(name)
-        if was and now and was.sent is now.sent and not _differ(was.fingerprint, now.fingerprint):
-            continue
-        texts = [f"{field.sent.value}, {field.length}" if field else "not sent" for field in (was, now)]
-        if texts[0] == texts[1]:
-            texts = [f"{text} ({field.fingerprint.mac[:8]})" for text, field in zip(texts, (was, now), strict=True) if field]
-        found.append(
-            FieldChange(field=name, kind="unknown_field", direction=Direction.NEUTRAL, before=texts[0], after=texts[1], severity=Severity.LOW)
-        )
-    return found
+def _change_of(subject: str, before: Snapshot, after: Snapshot, org_domain: OrgDomain, earlier: Seen | None) -> FieldChange | None:
+    old, new = shown(before, subject), shown(after, subject)
+    if not before.configured and not after.configured and subject != CONFIGURED:
+        return None
+    if earlier and old.fact.state is State.NOT_OFFERED and new.fact.state is not State.NOT_OFFERED:
+        at, then = earlier
+        found = change(subject, shown(then, subject), new, mark_of(subject, then, after, org_domain=org_domain))
+        if found is None or found.kind != "api_shape":
+            return found and replace(found, since=at)
+    if before.configured != after.configured and subject != CONFIGURED:
+        return None  # that there is a profile, or none, says it
+    return change(subject, old, new, mark_of(subject, before, after, org_domain=org_domain))
 
 
-# --- which way it goes: by data -----------------------------------------------------------------------------------
-
-
-class _Profile:
-    """A snapshot as the marks below ask it: plain values, None for every kind of absence."""
-
-    def __init__(self, snapshot: Snapshot, org_domain: OrgDomain) -> None:
-        self.configured = snapshot.configured
-        self._facts, self._org_domain = snapshot.facts, org_domain
-
-    def __getitem__(self, name: str) -> object:
-        fact = self._facts[name]
-        return fact.value if fact.state is State.VALUE else None
-
-    @property
-    def has_login(self) -> bool:
-        return self["RelayAuthenticationType"] in (2, 3)
-
-    @property
-    def login_strength(self) -> int:
-        """OAuth above Basic above none; an undocumented type counts as none."""
-        return {2: 1, 3: 2}.get(self["RelayAuthenticationType"], 0)  # type: ignore[call-overload, no-any-return]
-
-    @property
-    def endpoint_scheme(self) -> str:
-        endpoint = self["TokenEndpoint"]
-        return endpoint.partition("://")[0].lower() if isinstance(endpoint, str) else ""  # urlsplit refuses some texts
-
-    def organisation(self, name: str) -> str | None:
-        """Of a host name or a URL: the organisational domain, else the host as it stands; None where nothing is set."""
-        value = self[name]
-        if not isinstance(value, str):
-            return None
-        try:
-            host = (urlsplit(value).hostname or value) if "://" in value else value
-        except ValueError:
-            host = value
-        host = host.lower().removesuffix(".")
-        return self._org_domain(host) or host
-
-    def sender_organisation(self) -> str | None:
-        value = self["SenderAccount"]
-        return self._org_domain(value.rpartition("@")[2].lower()) if isinstance(value, str) else None
-
-
-@dataclass(frozen=True, slots=True)
-class _Mark:
-    name: str
-    field: str
-    direction: Direction
-    severity: Severity
-    holds: Callable[[_Profile, _Profile], bool]
-
-
-def _port(*route: int) -> Callable[[_Profile, _Profile], bool]:
-    return lambda old, new: (old["Port"], new["Port"]) == route
-
-
-def _other_organisation(field: str) -> Callable[[_Profile, _Profile], bool]:
-    return lambda old, new: None not in (a := old.organisation(field), b := new.organisation(field)) and a != b
-
-
-_MARKS = (
-    _Mark("profile_removed", "profile.configured", Direction.DOWNGRADE, Severity.CRITICAL, lambda o, n: o.configured and not n.configured),
-    _Mark("tls_off", "UseSSL", Direction.DOWNGRADE, Severity.CRITICAL, lambda o, n: o["UseSSL"] is True and n["UseSSL"] is not True and n.configured),
-    _Mark("tls_on", "UseSSL", Direction.UPGRADE, Severity.INFO, lambda o, n: o["UseSSL"] is False and n["UseSSL"] is True),
-    _Mark(
-        "weaker_authentication",
-        "RelayAuthenticationType",
-        Direction.DOWNGRADE,
-        Severity.CRITICAL,
-        lambda o, n: o.has_login and not n.has_login and n.configured,
-    ),
-    _Mark(
-        "weaker_authentication",
-        "RelayAuthenticationType",
-        Direction.DOWNGRADE,
-        Severity.HIGH,
-        lambda o, n: o.login_strength == 2 and n.login_strength == 1,
-    ),
-    _Mark(
-        "stronger_authentication",
-        "RelayAuthenticationType",
-        Direction.UPGRADE,
-        Severity.INFO,
-        lambda o, n: o.login_strength < n.login_strength,
-    ),
-    _Mark("port_465_to_25", "Port", Direction.DOWNGRADE, Severity.HIGH, lambda o, n: _port(465, 25)(o, n) and n.has_login),
-    _Mark("port_465_to_25", "Port", Direction.NEUTRAL, Severity.MEDIUM, _port(465, 25)),
-    _Mark("port_587_to_25", "Port", Direction.DOWNGRADE, Severity.HIGH, lambda o, n: _port(587, 25)(o, n) and n.has_login),
-    _Mark("port_587_to_25", "Port", Direction.NEUTRAL, Severity.MEDIUM, _port(587, 25)),
-    _Mark("port_465_to_587", "Port", Direction.DOWNGRADE, Severity.MEDIUM, lambda o, n: _port(465, 587)(o, n) and n["UseSSL"] is not True),
-    _Mark("port_465_to_587", "Port", Direction.NEUTRAL, Severity.LOW, _port(465, 587)),
-    _Mark("port_to_submission", "Port", Direction.UPGRADE, Severity.INFO, lambda o, n: o["Port"] == 25 and n["Port"] in (465, 587)),
-    _Mark("host", "Host", Direction.REDIRECTION, Severity.CRITICAL, _other_organisation("Host")),
-    _Mark("credential", "Host", Direction.REDIRECTION, Severity.CRITICAL, lambda o, n: o.has_login and _other_organisation("Host")(o, n)),
-    _Mark(
-        "https_dropped",
-        "TokenEndpoint",
-        Direction.DOWNGRADE,
-        Severity.CRITICAL,
-        lambda o, n: o.endpoint_scheme == "https" and n.endpoint_scheme == "http",
-    ),
-    _Mark("token_endpoint", "TokenEndpoint", Direction.REDIRECTION, Severity.CRITICAL, _other_organisation("TokenEndpoint")),
-    *(
-        mark
-        for name in SECRET_FIELDS
-        for mark in (
-            _Mark(
-                "secret_exposed",
-                name,
-                Direction.DOWNGRADE,
-                Severity.CRITICAL,
-                lambda o, n, name=name: n[name] == "exposed" != o[name],  # type: ignore[misc]
-            ),
-            _Mark(
-                "secret_left_pam",
-                name,
-                Direction.DOWNGRADE,
-                Severity.MEDIUM,
-                lambda o, n, name=name: (o[name], n[name]) == ("pam", "stored"),  # type: ignore[misc]
-            ),
-            _Mark(
-                "secret_into_pam",
-                name,
-                Direction.UPGRADE,
-                Severity.INFO,
-                lambda o, n, name=name: (o[name], n[name]) == ("stored", "pam"),  # type: ignore[misc]
-            ),
-        )
-    ),
-    _Mark(
-        "sender",
-        "SenderAccount",
-        Direction.NEUTRAL,
-        Severity.MEDIUM,
-        lambda o, n: o.sender_organisation() != n.sender_organisation(),
-    ),
-)
-"""What a change means, the worse first for each field: semantics section 4. A change that no mark knows is neutral and low."""
-
-
-def _first_mark(name: str, before: Snapshot, after: Snapshot, org_domain: OrgDomain) -> _Mark | None:
-    old, new = _Profile(before, org_domain), _Profile(after, org_domain)
-    return next((mark for mark in _MARKS if mark.field == name and mark.holds(old, new)), None)
-
-
-def _change(name: str, kind: str, before: str, after: str, mark: _Mark | None) -> FieldChange:
-    return FieldChange(
-        field=name,
-        kind=kind,
-        direction=mark.direction if mark else Direction.NEUTRAL,
-        severity=mark.severity if mark else Severity.LOW,
-        before=before,
-        after=after,
-    )
+def _told_apart(before: str, after: str, old: ProfileField, new: ProfileField) -> tuple[str, str]:
+    """Two values of one type and length bucket differ by their fingerprints alone."""
+    if before != after:
+        return before, after
+    return tuple(f"{text} ({field.headers[0].fingerprint.mac[:8]})" for text, field in ((before, old), (after, new)))  # type: ignore[return-value]
 
 
 # --- in words -----------------------------------------------------------------------------------------------------
@@ -318,6 +203,8 @@ _AUTHENTICATION = {0: "Anonymous", 2: "Basic", 3: "OAuth"}
 
 def _said_value(name: str, field: ProfileField) -> str:
     fact = field.fact
+    if name == CONFIGURED:
+        return "configured" if fact.value else "no mail profile"
     if name in SECRET_FIELDS:
         return _said_secret(str(fact.value), field.text, field.place)
     if name == "RelayAuthenticationType" and isinstance(fact.value, int):

@@ -13,14 +13,17 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from sqlalchemy import Connection, Engine, Row, Select, Table, insert, select, update
+from sqlalchemy import Connection, Engine, Row, Select, Table, func, insert, select, update
 
 from auditor.core.canonical import canonical, digest
+from auditor.core.coverage import Coverage, MissedBecause, cover
+from auditor.core.ledger import Kind
 from auditor.core.model import (
     MAX_MOVED,
     Approval,
     Assessment,
     Collection,
+    DriftEvent,
     FieldChange,
     Finding,
     Judgement,
@@ -29,21 +32,23 @@ from auditor.core.model import (
     Observation,
     PolicyText,
     Revocation,
+    Shape,
     Snapshot,
     Standing,
     TargetText,
     Waiver,
 )
 from auditor.errors import StoreError
-from auditor.store import approvals, schema, sqlite, tables
+from auditor.store import approvals, calendar, events, ledger, notes, schema, sqlite, tables
+from auditor.store.calendar import Planned
 from auditor.store.documents import checked, inserted, interned, rebuilt
 from auditor.store.tables import observations
 
 _Value = TypeVar("_Value")
 _MICROSECOND = timedelta(microseconds=1)
 
-RECENT_READS = 64
-"""More reads of one target than this do not begin and end while another one runs."""
+MAX_SHAPES_SOUGHT = 50
+"""So many different states of one target are looked through for one in another API shape."""
 
 CONTEXT_FIELDS = (
     "method",
@@ -118,11 +123,61 @@ class Store:
             row = _last_seen(connection, target)
             return None if row is None else (row.started_at, self._snapshot(connection, row.snapshot_id))
 
-    def newest_slot(self, target: str) -> datetime | None:
-        """The slot of the scheduled read of `target` that was recorded last."""
-        query = _newest_of(target).with_only_columns(observations.c.slot).where(observations.c.slot.is_not(None))
+    def last_observed_as(self, target: str, shape: Shape) -> tuple[datetime, Snapshot] | None:
+        """The newest state of `target` that shows a profile in this shape, among its `MAX_SHAPES_SOUGHT` newest different ones."""
+        newest = func.max(observations.c.id)
+        mine = select(observations.c.snapshot_id, func.max(observations.c.started_at).label("at")).join(tables.targets)
+        query = mine.where(tables.targets.c.name == target, observations.c.snapshot_id.is_not(None)).group_by(observations.c.snapshot_id)
         with self._reading() as connection:
-            return connection.execute(query).scalar()
+            for row in connection.execute(query.order_by(newest.desc()).limit(MAX_SHAPES_SOUGHT)).all():
+                snapshot = self._snapshot(connection, row.snapshot_id)
+                if snapshot.configured and snapshot.shape is shape:
+                    return row.at, snapshot
+        return None
+
+    def drift_of(self, target: str, *, ended_since: datetime) -> tuple[tuple[DriftEvent, ...], tuple[DriftEvent, ...]]:
+        """The open drift events of `target`, and those that ended after `ended_since`; the oldest first."""
+        with self._reading() as connection:
+            number = _target_id(connection, target)
+            if number is None:
+                return (), ()
+            return events.open_of(connection, self._path, number), events.ended_since(connection, self._path, number, ended_since)
+
+    def open_slot(self, target: str, at: datetime) -> datetime | None:
+        """The newest slot that `target` owes at `at`, unless it was served."""
+        with self._reading() as connection:
+            return calendar.open_slot(connection, self._path, target, at)
+
+    def take_stock(self, plan: Sequence[Planned], at: datetime, *, because: MissedBecause) -> None:
+        """Bring the calendar of the configured targets up to `at`: names, terms, and slots that passed without a read.
+
+        Raises:
+            StoreError: A target is to take the history of another, and has one of its own.
+        """
+        with self._writing() as connection:
+            calendar.take_stock(connection, self._path, plan, at, because)
+
+    def note_settings(self, *, configuration: Mapping[str, str], waivers: Sequence[Waiver], at: datetime) -> None:
+        """Put into the ledger what configuration and waivers say, where that is new. `configuration` has settings as text by their paths."""
+        with self._writing() as connection:
+            notes.note_configuration(connection, configuration, at)
+            notes.note_waivers(connection, [waiver.document() for waiver in waivers], at)
+
+    def coverage(self, target: str, *, after: datetime, until: datetime) -> Coverage | None:
+        """What became of the slots of `target` in `(after, until]`, by the terms on record; None for a target that has none."""
+        with self._reading() as connection:
+            row = connection.execute(select(tables.targets).where(tables.targets.c.name == target)).one_or_none()
+            if row is None:
+                return None
+            return cover(
+                target,
+                calendar.of_target(connection, self._path, row.id),
+                calendar.served(connection, row.id, after, until),
+                after=after,
+                until=until,
+                settled_until=row.settled_until,
+                why_missed=calendar.why_missed(connection, row.id),
+            )
 
     def findings(self, key: str, *, as_of: date) -> tuple[Finding, ...] | None:
         """The findings of the judgement stored under `key`, dated `as_of`; None where that was never judged."""
@@ -158,10 +213,11 @@ class Store:
             target_id = _record_target(connection, target)
             _record_memory(connection, target_id, memory, known=_memory(connection, target.name))
             remark = {"message": read.message, "hint": read.hint}
+            slot = read.slot if read.slot and calendar.serve(connection, self._path, target_id, read.slot, read.started_at) else None
             collection = read.collection
             row = {
                 "target_id": target_id,
-                "slot": read.slot if read.slot not in _recent_slots(connection, target_id) else None,  # somebody was quicker
+                "slot": slot,
                 "started_at": read.started_at,
                 "took_us": (read.ended_at - read.started_at) // _MICROSECOND,
                 "server_date_after_us": (collection.server_date - read.started_at) // _MICROSECOND if collection.server_date else None,
@@ -180,7 +236,13 @@ class Store:
                 if assessment.waivers
                 else None,
             }
-            return inserted(connection, observations, row)
+            before = connection.execute(_policy_before(target_id)).one_or_none()
+            number = inserted(connection, observations, row)
+            ledger.append_read(connection, number)
+            if before is None or before.digest != assessment.judgement.policy_digest:
+                _note_policy(connection, target_id, policy_document, assessment, before.digest if before is not None else None)
+            events.record(connection, target_id, number, assessment.drift, read.started_at)
+            return number
 
     def latest(self, target: str) -> Assessment | None:
         """What the last recorded run concluded about `target`; None where it was never read."""
@@ -321,6 +383,7 @@ class Store:
             previous_digest=previous.digest if previous is not None else None,
             previous_at=previous.started_at if previous is not None else None,
             waivers=self._waivers(connection, row.waivers_id),
+            drift=events.of_observation(connection, self._path, row.target_id, row.id),
         )
 
     def _observation(self, connection: Connection, target: str, row: Row[Any]) -> Observation:
@@ -368,10 +431,25 @@ def _last_seen(connection: Connection, target: str) -> Row[Any] | None:
     return connection.execute(_newest_of(target).where(observations.c.snapshot_id.is_not(None))).one_or_none()
 
 
-def _recent_slots(connection: Connection, target_id: int) -> set[datetime | None]:
-    """The slots served by the newest reads of a target; who serves one of them again began before they were recorded."""
-    query = select(observations.c.slot).where(observations.c.target_id == target_id).order_by(observations.c.id.desc()).limit(RECENT_READS)
-    return set(connection.execute(query).scalars())
+def _target_id(connection: Connection, target: str) -> int | None:
+    return connection.execute(select(tables.targets.c.id).where(tables.targets.c.name == target)).scalar()
+
+
+def _policy_before(target_id: int) -> Select[Any]:
+    """The digest of the policy that judged the newest read of a target."""
+    judged = select(tables.policies.c.digest).select_from(observations).join(tables.judgements).join(tables.policies)
+    return judged.where(observations.c.target_id == target_id).order_by(observations.c.id.desc()).limit(1)
+
+
+def _note_policy(connection: Connection, target_id: int, document: Mapping[str, Any], assessment: Assessment, before: str | None) -> None:
+    body = {
+        "target": target_id,
+        "policy": document["name"],
+        "version": document["version"],
+        "before": before,
+        "after": assessment.judgement.policy_digest,
+    }
+    ledger.append(connection, Kind.POLICY, assessment.observation.started_at, body)
 
 
 def _memory(connection: Connection, target: str) -> Memory | None:

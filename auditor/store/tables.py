@@ -16,6 +16,7 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -23,9 +24,11 @@ from sqlalchemy import (
     Text,
     TypeDecorator,
     event,
+    text,
 )
 
-from auditor.core.model import ReadOutcome, Verdict
+from auditor.core.ledger import Kind
+from auditor.core.model import EventState, ReadOutcome, Verdict
 from auditor.errors import StoreError
 
 OUTCOMES = (
@@ -51,6 +54,29 @@ OUTCOMES = (
 """The place here is the number in the database: append only."""
 
 VERDICTS = (Verdict.COMPLIANT, Verdict.COMPLIANT_WITH_WAIVERS, Verdict.NON_COMPLIANT, Verdict.INDETERMINATE)
+"""The place here is the number in the database: append only."""
+
+EVENT_STATES = (EventState.OPEN, EventState.RETURNED, EventState.APPROVED, EventState.SUPERSEDED, EventState.IGNORED)
+"""The place here is the number in the database: append only."""
+
+KINDS = (
+    Kind.BEGIN,
+    Kind.SLOT,
+    Kind.CHECK,
+    Kind.MISSED,
+    Kind.POLICY,
+    Kind.WAIVERS,
+    Kind.APPROVAL,
+    Kind.REVOCATION,
+    Kind.CONFIGURATION,
+    Kind.TARGET,
+    Kind.DRIFT,
+    Kind.ATTRIBUTION,
+    Kind.NOTE,
+    Kind.CHECKPOINT,
+    Kind.PRUNE,
+    Kind.EXPORT,
+)
 """The place here is the number in the database: append only."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -135,6 +161,8 @@ remarks = _documents("remarks")
 changes = _documents("changes")
 waivers = _documents("waivers")
 """The waivers that were laid over a judgement."""
+configurations = _documents("configurations")
+"""What a configuration said, secrets by reference as ever: by it the next one is told what it changes."""
 
 judgements = Table(
     "judgements",
@@ -152,7 +180,41 @@ targets = Table(
     Column("id", _ID, primary_key=True),
     Column("name", Text, nullable=False, unique=True),
     Column("document", Text, nullable=False),
+    # no slot up to here is to be accounted for any more: each was served, or stands in a gap
+    Column("settled_until", UtcDateTime),
 )
+
+former_names = Table(
+    "former_names",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("target_id", _ID, ForeignKey(targets.c.id), nullable=False, index=True),
+    Column("name", Text, nullable=False, index=True),
+    Column("until", UtcDateTime, nullable=False),
+)
+"""What a target was called before it was renamed, and until when."""
+
+terms = Table(
+    "terms",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("target_id", _ID, ForeignKey(targets.c.id), nullable=False, index=True),
+    Column("since", UtcDateTime, nullable=False),
+    Column("document", Text, nullable=False),
+)
+"""What each target owed, and from when on."""
+
+gaps = Table(
+    "gaps",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("target_id", _ID, ForeignKey(targets.c.id), nullable=False, index=True),
+    Column("first", UtcDateTime, nullable=False),
+    Column("last", UtcDateTime, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("because", Text, nullable=False),
+)
+"""Slots that nobody served, as runs; one that was served after all (the clock had been wrong) has an observation as well, which counts."""
 
 memories = Table(
     "memories",
@@ -224,8 +286,47 @@ revocations = Table(
     Column("host", Text, nullable=False),
 )
 
+events = Table(
+    "events",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("target_id", _ID, ForeignKey(targets.c.id), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("state", Code(EVENT_STATES), nullable=False),
+    Column("not_before", UtcDateTime),
+    Column("not_after", UtcDateTime, nullable=False),
+    Column("ended_after", UtcDateTime),
+    Column("ended_by", UtcDateTime),
+    Column("opened_id", _ID, nullable=False),
+    Column("ended_id", _ID),
+    Column("document", Text, nullable=False),
+    Column("attribution", Text),
+)
+"""Drift events; `opened_id` and `ended_id` are observations, without foreign keys, since those can be pruned under a closed event."""
+Index("ix_events_target_id_id", events.c.target_id, events.c.id)
+Index("uq_events_open", events.c.target_id, events.c.subject, unique=True, sqlite_where=text("state = 0"))
+
+ledger = Table(
+    "ledger",
+    METADATA,
+    Column("seq", _ID, primary_key=True, autoincrement=False),
+    Column("kind", Code(KINDS), nullable=False),
+    # the observation that is the body of a read's record; no foreign key, so that it can be pruned
+    Column("ref", _ID),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("link", LargeBinary(32), nullable=False),
+)
+
+records = Table(
+    "records",
+    METADATA,
+    Column("seq", _ID, ForeignKey(ledger.c.seq), primary_key=True, autoincrement=False),
+    Column("document", Text, nullable=False),
+)
+"""The bodies of records that are no reads."""
+
 # a migration that alters one of these by a batch copies it without its triggers, and has to make them again
-for _table in (approvals, revocations):
+for _table in (approvals, revocations, ledger):
     for _act in ("UPDATE", "DELETE"):
         _raise = f"SELECT RAISE(ABORT, '{_table} are append-only')"
         _trigger = DDL(f"CREATE TRIGGER {_table}_refuse_{_act.lower()} BEFORE {_act} ON {_table} BEGIN {_raise}; END")  # type: ignore[no-untyped-call]

@@ -5,7 +5,7 @@ import pytest
 from auditor.core.assess import READING_FACTS
 from auditor.core.catalogue import FACTS, INTEGER, SECRET_STATES, TEXT, Entry, Group, Kind, Type
 from auditor.core.derived import DERIVED
-from auditor.core.drift import DOWNGRADES, REDIRECTIONS
+from auditor.core.direction import DOWNGRADES, REDIRECTIONS
 from auditor.core.formats import FORMATS
 from auditor.core.model import PROFILE_FIELDS, Shape
 

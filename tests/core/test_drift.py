@@ -2,7 +2,8 @@
 
 import pytest
 
-from auditor.core.drift import DOWNGRADES, REDIRECTIONS, changes, named
+from auditor.core.direction import DOWNGRADES, REDIRECTIONS, named
+from auditor.core.drift import changes
 from auditor.core.model import Direction, Fact, FieldChange, HeaderSeen, JsonType, SecretPlace, Severity, Shape, Snapshot, State, UnknownField
 from tests.factories import KEY, MISSING, NOT_OFFERED, UNSET, snapshot
 

@@ -4,8 +4,10 @@ Nothing here can hold a secret: a fact of a secret is its state, what identifies
 """
 
 from auditor.core.model.approval import Approval, Revocation
-from auditor.core.model.fact import OAUTH_FIELDS, PROFILE_FIELDS, SECRET_FIELDS, Fact, FactValue, JsonType, Shape, State
-from auditor.core.model.finding import Assessment, Direction, FieldChange, Finding, Judgement, Leaf, Level, RuleOutcome, Severity, Verdict
+from auditor.core.model.assessment import Assessment, Judgement
+from auditor.core.model.event import Drift, DriftEvent, EventState
+from auditor.core.model.fact import CONFIGURED, OAUTH_FIELDS, PROFILE_FIELDS, SECRET_FIELDS, UNKNOWN, Fact, FactValue, JsonType, Shape, State
+from auditor.core.model.finding import Direction, FieldChange, Finding, Leaf, Level, RuleOutcome, Severity, Verdict
 from auditor.core.model.observation import Collection, Memory, Observation, ReadOutcome
 from auditor.core.model.snapshot import Fingerprint, HeaderSeen, ProfileField, SecretPlace, Snapshot, UnknownField
 from auditor.core.model.standing import MAX_MOVED, Moved, PolicyText, RuleText, Standing, TargetText
@@ -13,10 +15,12 @@ from auditor.core.model.target import Auth, BasicAuth, ClientCertificate, Client
 from auditor.core.model.waiver import Waiver
 
 __all__ = [
+    "CONFIGURED",
     "MAX_MOVED",
     "OAUTH_FIELDS",
     "PROFILE_FIELDS",
     "SECRET_FIELDS",
+    "UNKNOWN",
     "Approval",
     "Assessment",
     "Auth",
@@ -25,6 +29,9 @@ __all__ = [
     "ClientCredentials",
     "Collection",
     "Direction",
+    "Drift",
+    "DriftEvent",
+    "EventState",
     "Fact",
     "FactValue",
     "FieldChange",

@@ -76,3 +76,9 @@ PROFILE_FIELDS = (
 OAUTH_FIELDS = ("ClientId", "ClientSecret", "TokenEndpoint", "Scope", "Audience", "RequestHeaders")
 
 SECRET_FIELDS = ("RelayUsername", "RelayPassword", "ClientId", "ClientSecret")
+
+CONFIGURED = "profile.configured"
+"""The fact that says whether there is a mail profile at all; it changes, too."""
+
+UNKNOWN = "unknown:"
+"""What stands before the name of a field that no version documents, wherever fields are named."""

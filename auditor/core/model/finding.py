@@ -1,14 +1,12 @@
-"""What is concluded of an observation: leaves, findings, changes, judgement, assessment."""
+"""What is concluded of an observation, piece by piece: leaves, findings, changes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
-from auditor.core.model.fact import JsonType, State
-from auditor.core.model.observation import Observation
-from auditor.core.model.waiver import Waiver
+from auditor.core.model.fact import UNKNOWN, JsonType, State
 
 
 class Severity(StrEnum):
@@ -149,7 +147,8 @@ class Direction(StrEnum):
 class FieldChange:
     """One field that differs between two snapshots. `kind` is value, set, cleared, secret_state, provider, parameter, api_shape or unknown_field.
 
-    `before` and `after` are display texts with no secret in them. `severity` is how bad the change is by itself.
+    `before` and `after` are display texts with no secret in them. `severity` is how bad the change is by itself. `since` is when the old value was
+    last shown, None where that was the read before. `is_ignored` marks a field that the configuration calls volatile: kept, and no drift.
     """
 
     field: str
@@ -158,6 +157,13 @@ class FieldChange:
     before: str
     after: str
     severity: Severity = Severity.INFO
+    since: datetime | None = None
+    is_ignored: bool = False
+
+    @property
+    def subject(self) -> str:
+        """The field by a name that no other has: `unknown:NAME` for one that no version documents."""
+        return f"{UNKNOWN}{self.field}" if self.kind == "unknown_field" else self.field
 
     def document(self) -> dict[str, Any]:
         return {
@@ -167,6 +173,8 @@ class FieldChange:
             "before": self.before,
             "after": self.after,
             "severity": self.severity.value,
+            **({"since": self.since.isoformat()} if self.since else {}),
+            **({"ignored": True} if self.is_ignored else {}),
         }
 
     @staticmethod
@@ -175,39 +183,6 @@ class FieldChange:
             **{key: document[key] for key in ("field", "kind", "before", "after")},
             direction=Direction(document["direction"]),
             severity=Severity(document["severity"]),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Judgement:
-    """All findings of one policy for one snapshot (or one trouble), in rule order, under the key that makes it reusable."""
-
-    key: str
-    policy_digest: str
-    findings: tuple[Finding, ...]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assessment:
-    """All that one run concludes about one target. `previous` is the last observed state before this one, None where there is none.
-
-    `changes` lie between the snapshot of `previous` and this one; `previous_at` is when that snapshot was last seen. `waivers` are laid over the
-    judgement, one for each failure that is excused; the judgement itself stays as the policy came to it.
-    """
-
-    observation: Observation
-    judgement: Judgement
-    verdict: Verdict
-    changes: tuple[FieldChange, ...] = ()
-    previous_digest: str | None = None
-    previous_at: datetime | None = None
-    waivers: tuple[Waiver, ...] = ()
-
-    @property
-    def findings(self) -> tuple[Finding, ...]:
-        """The findings as they count: a failure that is excused is waived, and keeps all else."""
-        excused = {waiver.rule for waiver in self.waivers}
-        return tuple(
-            replace(finding, outcome=RuleOutcome.WAIVED) if finding.outcome is RuleOutcome.FAIL and finding.rule in excused else finding
-            for finding in self.judgement.findings
+            since=datetime.fromisoformat(document["since"]) if "since" in document else None,
+            is_ignored=document.get("ignored", False),
         )

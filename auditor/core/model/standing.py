@@ -7,7 +7,8 @@ from typing import Any
 
 from auditor.core.canonical import digest
 from auditor.core.model.approval import Approval
-from auditor.core.model.finding import Assessment, FieldChange
+from auditor.core.model.assessment import Assessment
+from auditor.core.model.finding import FieldChange
 from auditor.core.model.snapshot import Snapshot
 
 

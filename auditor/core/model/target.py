@@ -1,6 +1,7 @@
 """A target: one server to audit, how to reach it, as whom, and when."""
 
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 
 
@@ -77,7 +78,9 @@ class Schedule:
 class Target:
     """One Keyfactor Command server to audit. `url` has scheme, host and port alone; paths are absolute.
 
-    `timeout_s` bounds one whole request, body included; `backoff_s` is how long a 401 or 403 holds further calls back.
+    `timeout_s` bounds one whole request, body included; `backoff_s` is how long a 401 or 403 holds further calls back. `volatile` names fields
+    (`unknown:NAME` one that no version documents) whose changes are no drift. No read is owed through the day `paused_until`, nor from the day
+    `retired_on` on (UTC). `renamed_from` is the name under which its history was recorded.
     """
 
     name: str
@@ -98,3 +101,16 @@ class Target:
     owner: str | None = None
     policy: str = "recommended"
     schedule: Schedule | None = None
+    volatile: tuple[str, ...] = ()
+    paused_until: date | None = None
+    paused_reason: str | None = None
+    retired_on: date | None = None
+    renamed_from: str | None = None
+
+    def is_retired(self, on: date) -> bool:
+        """Whether it is no longer audited on the day `on` (UTC)."""
+        return self.retired_on is not None and on >= self.retired_on
+
+    def is_paused(self, on: date) -> bool:
+        """Whether no read is owed on the day `on` (UTC), for a while."""
+        return self.paused_until is not None and on <= self.paused_until

@@ -1,0 +1,210 @@
+"""What each target owes and which slots nobody served: terms, gaps and names, each kept together with its record in the ledger."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, insert, or_, select, update
+
+from auditor.core.canonical import canonical
+from auditor.core.coverage import MissedBecause, Served, Terms, newest_owed, owed
+from auditor.core.ledger import Kind
+from auditor.core.model import TargetText
+from auditor.errors import StoreError
+from auditor.store import ledger
+from auditor.store.documents import inserted, rebuilt
+from auditor.store.tables import former_names, gaps, observations, targets
+from auditor.store.tables import terms as terms_table
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Planned:
+    """A configured target as the calendar needs it: who it is, what it was called before, and what it owes (`since` is not read)."""
+
+    text: TargetText
+    terms: Terms
+    renamed_from: str | None = None
+
+
+def take_stock(connection: Connection, path: Path, plan: Sequence[Planned], at: datetime, because: MissedBecause) -> None:
+    """Bring the calendar up to `at`: names, terms, and the slots that passed without a read. What has not changed is not written again."""
+    names = {planned.text.name for planned in plan}
+    for planned in plan:
+        if planned.renamed_from is not None and planned.renamed_from not in names:
+            _rename(connection, planned.renamed_from, planned.text.name, at)
+    known = {row.name: row for row in connection.execute(select(targets.c.id, targets.c.name, targets.c.settled_until))}
+    agreed = _all_terms(connection, path)
+    for planned in plan:
+        row = known.get(planned.text.name)
+        target_id = row.id if row is not None else _add(connection, planned.text, at)
+        done = row.settled_until if row is not None else None
+        agreed[target_id] = _agree(connection, target_id, planned.terms, agreed.get(target_id, ()), at, done)
+        _settle(connection, target_id, agreed[target_id], done, at, because)
+    for name in known.keys() - names:
+        row = known[name]
+        _settle(connection, row.id, _leave(connection, row.id, agreed.get(row.id, ()), at), row.settled_until, at, because)
+
+
+def serve(connection: Connection, path: Path, target_id: int, slot: datetime, at: datetime) -> bool:
+    """Settle `slot` of a target by a read that begins at `at`; whether it was open still. Those before it were missed while others were read."""
+    done = connection.execute(select(targets.c.settled_until).where(targets.c.id == target_id)).scalar()
+    if not is_open(connection, target_id, done, slot):
+        return False
+    _settle(connection, target_id, of_target(connection, path, target_id), done, at, MissedBecause.BUSY, serving=slot)
+    return True
+
+
+def _settle(
+    connection: Connection,
+    target_id: int,
+    agreed: Sequence[Terms],
+    done: datetime | None,
+    at: datetime,
+    because: MissedBecause,
+    *,
+    serving: datetime | None = None,
+) -> None:
+    """Account for the slots before the newest one due at `at`, or before the one that is served now."""
+    newest = serving or newest_owed(agreed, at)
+    if newest is None or (done is not None and done >= newest):
+        return
+    start = done or min((one.since for one in agreed), default=newest)
+    passed = [(slot, one) for slot, one in owed(agreed, start, newest) if slot < newest]
+    for _, run in groupby(passed, key=lambda item: id(item[1])):
+        slots = [slot for slot, _ in run]
+        body = {"target": target_id, "first": ledger.iso(slots[0]), "last": ledger.iso(slots[-1]), "count": len(slots), "because": because.value}
+        values = {"target_id": target_id, "first": slots[0], "last": slots[-1], "count": len(slots), "because": because.value}
+        connection.execute(insert(gaps).values(values))
+        ledger.append(connection, Kind.MISSED, at, body)
+    settled = serving or (passed[-1][0] if passed else done)
+    if settled != done:
+        connection.execute(update(targets).where(targets.c.id == target_id).values(settled_until=settled))
+
+
+def open_slot(connection: Connection, path: Path, target: str, at: datetime) -> datetime | None:
+    """The newest slot that `target` owes at `at`, unless it was served; None as well where nothing is owed.
+
+    A slot in a gap is open again where the clock shows its time once more: it had been wrong when the gap was written.
+    """
+    row = connection.execute(select(targets.c.id, targets.c.settled_until).where(targets.c.name == target)).one_or_none()
+    newest = newest_owed(of_target(connection, path, row.id), at) if row is not None else None
+    if row is None or newest is None:
+        return None
+    return newest if is_open(connection, row.id, row.settled_until, newest) else None
+
+
+def is_open(connection: Connection, target_id: int, settled_until: datetime | None, slot: datetime) -> bool:
+    """Whether nobody has served `slot` yet."""
+    if settled_until is not None and slot > settled_until:
+        return True
+    in_gap = select(gaps.c.id).where(gaps.c.target_id == target_id, gaps.c.first <= slot, gaps.c.last >= slot).limit(1)
+    by = select(observations.c.id).where(observations.c.target_id == target_id, observations.c.slot == slot).limit(1)
+    is_owed = settled_until is None or connection.execute(in_gap).scalar() is not None
+    return is_owed and connection.execute(by).scalar() is None
+
+
+def of_target(connection: Connection, path: Path, target_id: int) -> tuple[Terms, ...]:
+    """All terms of a target, the oldest first."""
+    query = select(terms_table).where(terms_table.c.target_id == target_id).order_by(terms_table.c.id)
+    return tuple(_terms(path, row.document, row.since) for row in connection.execute(query))
+
+
+def served(connection: Connection, target_id: int, after: datetime, until: datetime) -> dict[datetime, Served]:
+    """The read of each slot in `(after, until]` that has one."""
+    mine = (observations.c.target_id == target_id, observations.c.slot > after, observations.c.slot <= until)
+    query = select(observations.c.slot, observations.c.started_at, observations.c.outcome).where(*mine)
+    return {row.slot: Served(started_at=row.started_at, outcome=row.outcome) for row in connection.execute(query)}
+
+
+def why_missed(connection: Connection, target_id: int) -> list[tuple[datetime, datetime, str]]:
+    """The gaps of a target on record: first slot, last slot, cause."""
+    query = select(gaps.c.first, gaps.c.last, gaps.c.because).where(gaps.c.target_id == target_id).order_by(gaps.c.id)
+    return [(row.first, row.last, row.because) for row in connection.execute(query)]
+
+
+def names_of(connection: Connection, target: str) -> list[tuple[str, datetime | None, datetime | None]]:
+    """The names under which `target` was known, each with the time after which and until which it was; None where there is no such bound."""
+    row = connection.execute(select(targets.c.id).where(targets.c.name == target)).one_or_none()
+    mine = (former_names.c.target_id == row.id) if row is not None else former_names.c.target_id.is_(None)
+    query = select(former_names).where(or_(mine, former_names.c.name == target)).order_by(former_names.c.until)
+    former = connection.execute(query).all()
+    bounds: list[tuple[str, datetime | None, datetime | None]] = []
+    for name in dict.fromkeys([target, *(one.name for one in former if row is not None and one.target_id == row.id)]):
+        own = [one for one in former if one.name == name]
+        ends = [one.until for one in own if row is not None and one.target_id == row.id]
+        others = [one.until for one in own if row is None or one.target_id != row.id]
+        until = None if name == target else max(ends)
+        bounds.append((name, max((o for o in others if until is None or o < until), default=None), until))
+    return bounds
+
+
+def _rename(connection: Connection, old: str, new: str, at: datetime) -> None:
+    row = connection.execute(select(targets.c.id).where(targets.c.name == old)).one_or_none()
+    taken = connection.execute(select(targets.c.id).where(targets.c.name == new)).one_or_none()
+    if row is None:
+        return  # renamed before, or never read under the old name
+    if taken is not None:
+        raise StoreError(f"{new} has a history of its own, and cannot take that of {old}", hint=f"take `renamed_from: {old}` out")
+    connection.execute(update(targets).where(targets.c.id == row.id).values(name=new))
+    connection.execute(insert(former_names).values(target_id=row.id, name=old, until=at))
+    ledger.append(connection, Kind.TARGET, at, {"target": row.id, "act": "renamed", "name": new, "before": old})
+
+
+def _add(connection: Connection, text: TargetText, at: datetime) -> int:
+    target_id = inserted(connection, targets, {"name": text.name, "document": canonical(asdict(text))})
+    ledger.append(connection, Kind.TARGET, at, {"target": target_id, "act": "added", "name": text.name, "url": text.url})
+    return target_id
+
+
+def _agree(
+    connection: Connection, target_id: int, wanted: Terms, agreed: tuple[Terms, ...], at: datetime, settled_until: datetime | None
+) -> tuple[Terms, ...]:
+    """All terms of a target, those that are `wanted` written down first where they are new."""
+    known = agreed[-1] if agreed else None
+    document = wanted.document()
+    if known is not None and known.document() == document:
+        return agreed
+    # a read just after its slot serves it, also where it is the first that hears of it
+    first = at - timedelta(seconds=wanted.late_after_s)
+    since = max(at, known.since) if known is not None else max(first, settled_until or first)
+    connection.execute(insert(terms_table).values(target_id=target_id, since=since, document=canonical(document)))
+    body = {"target": target_id, "act": _act(wanted, known), "since": ledger.iso(since), "terms": document}
+    ledger.append(connection, Kind.TARGET, at, body)
+    return (*agreed, replace(wanted, since=since))
+
+
+def _act(wanted: Terms, known: Terms | None) -> str:
+    if wanted.retired_on is not None and (known is None or known.retired_on is None):
+        return "retired"
+    if wanted.paused_until is not None and (known is None or known.paused_until != wanted.paused_until):
+        return "paused"
+    return "scheduled" if known is None else "rescheduled"
+
+
+def _leave(connection: Connection, target_id: int, agreed: tuple[Terms, ...], at: datetime) -> tuple[Terms, ...]:
+    """All terms of a target that is configured no longer: from now on it owes nothing."""
+    if not agreed or agreed[-1].schedule is None:
+        return agreed
+    gone = Terms(since=max(at, agreed[-1].since), schedule=None)
+    connection.execute(insert(terms_table).values(target_id=target_id, since=gone.since, document=canonical(gone.document())))
+    ledger.append(connection, Kind.TARGET, at, {"target": target_id, "act": "left", "since": ledger.iso(gone.since)})
+    return (*agreed, gone)
+
+
+def _all_terms(connection: Connection, path: Path) -> dict[int, tuple[Terms, ...]]:
+    found: dict[int, list[Terms]] = {}
+    for row in connection.execute(select(terms_table).order_by(terms_table.c.id)):
+        found.setdefault(row.target_id, []).append(_terms(path, row.document, row.since))
+    return {target_id: tuple(its) for target_id, its in found.items()}
+
+
+def _terms(path: Path, document: str, since: datetime) -> Terms:
+    def build(text: str) -> Terms:
+        said: Mapping[str, Any] = json.loads(text)
+        return Terms.from_document(said, since=since)
+
+    return rebuilt(path, "terms", build, document)

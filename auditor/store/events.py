@@ -1,0 +1,125 @@
+"""Drift events in the database: opened, measured anew and ended in the transaction of the read that does so; each act is a record of the ledger."""
+
+import json
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, insert, select, update
+
+from auditor.core.canonical import canonical, digest
+from auditor.core.ledger import Kind
+from auditor.core.model import Drift, DriftEvent, EventState
+from auditor.store import ledger, tables
+from auditor.store.documents import rebuilt
+from auditor.store.tables import events
+
+
+def open_of(connection: Connection, path: Path, target_id: int) -> tuple[DriftEvent, ...]:
+    """The open events of a target, the oldest first."""
+    return _all(connection, path, _of(target_id).where(events.c.state == EventState.OPEN))
+
+
+def ended_since(connection: Connection, path: Path, target_id: int, since: datetime) -> tuple[DriftEvent, ...]:
+    """The events of a target that ended after `since`, the oldest first."""
+    return _all(connection, path, _of(target_id).where(events.c.state != EventState.OPEN, events.c.ended_by > since))
+
+
+def of_target(connection: Connection, path: Path, target_id: int, *, newest: int) -> tuple[DriftEvent, ...]:
+    """The `newest` so many events of a target, open or not, the newest first."""
+    return _all(connection, path, _of(target_id).order_by(None).order_by(events.c.id.desc()).limit(newest))
+
+
+def of_observation(connection: Connection, path: Path, target_id: int, observation_id: int) -> Drift:
+    """What an observation meant for the events of its target; those that are open are the open ones of today."""
+    opened = _all(connection, path, _of(target_id).where(events.c.opened_id == observation_id))
+    ended = _all(connection, path, _of(target_id).where(events.c.ended_id == observation_id))
+    return Drift(opened=opened, ended=ended, open=open_of(connection, path, target_id))
+
+
+def record(connection: Connection, target_id: int, observation_id: int, drift: Drift, at: datetime) -> None:
+    """Write what a read means for the events. What another process wrote since they were read gives way to it."""
+    for event in drift.ended:
+        assert event.number is not None
+        values = {"state": event.state, "ended_after": event.ended_after, "ended_by": event.ended_by, "ended_id": observation_id}
+        done = connection.execute(update(events).where(events.c.id == event.number, events.c.state == EventState.OPEN).values(values))
+        if done.rowcount:
+            _note(connection, event.number, "ended", at)
+    for event in drift.open:
+        if event.number is None:
+            _open(connection, target_id, observation_id, event, at)
+        elif _document(connection, event.number) != (document := canonical(event.document())):
+            connection.execute(update(events).where(events.c.id == event.number).values(document=document))
+            _note(connection, event.number, "measured", at)
+
+
+def attribute(connection: Connection, number: int, attribution: str, at: datetime) -> None:
+    """Write who is known to have done it; it may be filled in later, and again."""
+    connection.execute(update(events).where(events.c.id == number).values(attribution=attribution))
+    _note(connection, number, "attributed", at)
+
+
+def fingerprint(row: Row[Any]) -> str:
+    """SHA-256 of all that an event's row says: what its newest record in the ledger has."""
+    return digest(
+        {
+            **{name: row._mapping[name] for name in ("id", "target_id", "subject", "opened_id", "ended_id", "document", "attribution")},
+            **{name: ledger.iso(at) if (at := row._mapping[name]) else None for name in ("not_before", "not_after", "ended_after", "ended_by")},
+            "state": row.state.value,
+        }
+    )
+
+
+def _open(connection: Connection, target_id: int, observation_id: int, event: DriftEvent, at: datetime) -> None:
+    document = canonical(event.document())
+    same = select(events.c.id, events.c.document).where(
+        events.c.target_id == target_id, events.c.subject == event.subject, events.c.state == EventState.OPEN
+    )
+    other = connection.execute(same).one_or_none()
+    if other is not None and json.loads(other.document)["value"] == event.value.document():
+        return  # another process saw the same, and was quicker
+    if other is not None:
+        ended = {"state": EventState.SUPERSEDED, "ended_after": event.not_before, "ended_by": event.not_after, "ended_id": observation_id}
+        connection.execute(update(events).where(events.c.id == other.id).values(ended))
+        _note(connection, other.id, "ended", at)
+    row = {
+        "target_id": target_id,
+        "subject": event.subject,
+        "state": event.state,
+        "not_before": event.not_before,
+        "not_after": event.not_after,
+        "opened_id": observation_id,
+        "document": document,
+    }
+    key = connection.execute(insert(events).values(row)).inserted_primary_key
+    assert key is not None
+    _note(connection, int(key[0]), "opened", at)
+
+
+def _note(connection: Connection, number: int, act: str, at: datetime) -> None:
+    row = connection.execute(select(events).where(events.c.id == number)).one()
+    said = json.loads(row.document)["change"]
+    told = {key: said[key] for key in ("field", "kind", "direction", "severity", "before", "after")}
+    body = {"event": number, "act": act, "target": row.target_id, "state": row.state.value, "row": fingerprint(row), **told}
+    ledger.append(connection, Kind.DRIFT, at, body)
+
+
+def _document(connection: Connection, number: int) -> str | None:
+    return connection.execute(select(events.c.document).where(events.c.id == number)).scalar()
+
+
+def _of(target_id: int) -> Select[Any]:
+    return select(events, tables.targets.c.name).join(tables.targets).where(events.c.target_id == target_id).order_by(events.c.id)
+
+
+def _all(connection: Connection, path: Path, query: Select[Any]) -> tuple[DriftEvent, ...]:
+    return tuple(_event(path, row) for row in connection.execute(query))
+
+
+def _event(path: Path, row: Row[Any]) -> DriftEvent:
+    beside = {name: row._mapping[name] for name in ("state", "not_before", "not_after", "ended_after", "ended_by")}
+    return rebuilt(path, "drift event", lambda text: _from_text(text, target=row.name, number=row.id, **beside), row.document)
+
+
+def _from_text(text: str, **beside: Any) -> DriftEvent:
+    return DriftEvent.from_document(json.loads(text), **beside)

@@ -1,0 +1,222 @@
+"""The ledger in the database: records are appended in the transaction of what they record, and re-computed when it is verified.
+
+The body of a read's record is its observation, so an unchanged read costs the ledger two hashes and a number.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, func, insert, select
+
+from auditor.core.canonical import canonical
+from auditor.core.ledger import ORIGIN, Kind, link, record_digest
+from auditor.store import tables
+from auditor.store.tables import ledger, observations, records
+
+BATCH = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One record as it stands in the ledger. `body` is None where it was pruned; `at` is its own time, None with the body."""
+
+    seq: int
+    kind: Kind
+    digest: bytes
+    link: bytes
+    body: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """The first record that does not hold, and what differs."""
+
+    seq: int
+    what: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verified:
+    """What became of verifying: how many records there are, how many of their bodies were pruned, the head, and the first fault."""
+
+    records: int
+    pruned: int
+    seq: int
+    head: bytes
+    fault: Fault | None
+
+
+def iso(at: datetime) -> str:
+    """An instant as records have it: UTC, to the microsecond where there is one, with Z."""
+    return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def append(connection: Connection, kind: Kind, at: datetime, body: Mapping[str, Any], *, ref: int | None = None) -> int:
+    """Append a record; returns its number. For a read, `ref` is the observation, whose record `body` is."""
+    last = connection.execute(select(ledger.c.seq, ledger.c.link).order_by(ledger.c.seq.desc()).limit(1)).one_or_none()
+    if last is None:
+        before = select(func.coalesce(func.max(observations.c.id), 0)).where(observations.c.id != (ref or 0))
+        beginning = {"observations_before": connection.execute(before).scalar_one()}
+        seq, previous = 1, _insert(connection, 1, ORIGIN, Kind.BEGIN, {"schema": "ledger/1", "kind": Kind.BEGIN.value, "at": iso(at), **beginning})
+    else:
+        seq, previous = last.seq, last.link
+    whole = body if kind.is_read else {"schema": "ledger/1", "kind": kind.value, "at": iso(at), **body}
+    _insert(connection, seq + 1, previous, kind, whole, ref=ref)
+    return int(seq) + 1
+
+
+def append_read(connection: Connection, observation_id: int) -> int:
+    """Append the record of the observation that was just written."""
+    row = connection.execute(_reads().where(observations.c.id == observation_id)).one()
+    kind = Kind.CHECK if row.slot is None else Kind.SLOT
+    return append(connection, kind, row.started_at, read_body(row), ref=observation_id)
+
+
+def read_body(row: Row[Any]) -> dict[str, Any]:
+    """The record of a read, out of its row in `_reads()`. What it refers to stands in it by digest."""
+    known = row._mapping
+    return {
+        "schema": "ledger/1",
+        "kind": (Kind.CHECK if row.slot is None else Kind.SLOT).value,
+        **{name: known[name] for name in _PLAIN},
+        **{name: iso(known[name]) if known[name] else None for name in ("slot", "started_at")},
+        "outcome": row.outcome.value,
+        "verdict": row.verdict.value,
+        **{name: known[f"{name}_digest"] for name in _REFERRED},
+    }
+
+
+def head(connection: Connection) -> tuple[int, bytes]:
+    """Number and link of the last record; (0, ORIGIN) for a ledger that has not begun."""
+    last = connection.execute(select(ledger.c.seq, ledger.c.link).order_by(ledger.c.seq.desc()).limit(1)).one_or_none()
+    return (0, ORIGIN) if last is None else (last.seq, last.link)
+
+
+def entries(connection: Connection, *, after: int = 0, newest: int | None = None, kind: Kind | None = None) -> Iterator[Entry]:
+    """Records in order: those behind number `after`, or of them the `newest` so many; of one `kind`, if it is given."""
+    query = select(ledger).where(ledger.c.seq > after).order_by(ledger.c.seq)
+    if kind is not None:
+        query = query.where(ledger.c.kind == kind)
+    if newest is not None:
+        last = query.order_by(None).order_by(ledger.c.seq.desc()).limit(newest).subquery()
+        query = select(last).order_by(last.c.seq)
+    for rows in connection.execute(query).partitions(BATCH):
+        bodies = _bodies(connection, rows)
+        for row in rows:
+            yield Entry(seq=row.seq, kind=row.kind, digest=row.digest, link=row.link, body=bodies.get(row.seq))
+
+
+def latest(connection: Connection, kind: Kind) -> dict[str, Any] | None:
+    """The body of the newest record of `kind` that still has one."""
+    query = select(records.c.document).join(ledger).where(ledger.c.kind == kind).order_by(ledger.c.seq.desc()).limit(1)
+    found = connection.execute(query).scalar()
+    return None if found is None else _parsed(found)
+
+
+def verify(connection: Connection) -> Verified:
+    """Compute the whole chain again, from the bodies where they are there, and look for reads that it does not have."""
+    pruned = [(body["first"], body["last"]) for body in _of_kind(connection, Kind.PRUNE) if {"first", "last"} <= body.keys()]
+    count, absent, seq, previous = 0, 0, 0, ORIGIN
+    for entry in entries(connection):
+        fault = _fault(entry, seq, previous, pruned)
+        if fault:
+            return Verified(records=count, pruned=absent, seq=seq, head=previous, fault=Fault(seq=entry.seq, what=fault))
+        count, absent, seq, previous = count + 1, absent + (entry.body is None), entry.seq, entry.link
+    stray = _stray(connection)
+    fault_ = Fault(seq=seq, what=f"the observation {stray} is in no record") if stray is not None else None
+    return Verified(records=count, pruned=absent, seq=seq, head=previous, fault=fault_)
+
+
+def _fault(entry: Entry, seq: int, previous: bytes, pruned: list[tuple[int, int]]) -> str:
+    if entry.seq != seq + 1:
+        return f"record {seq + 1} is missing: after {seq} comes {entry.seq}"
+    if entry.body is None and not any(first <= entry.seq <= last for first, last in pruned):
+        return "its body is missing, and no record says that it was pruned"
+    if entry.body is not None:
+        if entry.body.get("kind") != entry.kind.value:
+            return f"its body is that of a {entry.body.get('kind')!r}, the ledger says {entry.kind.value}"
+        if record_digest(entry.body) != entry.digest:
+            return f"its body ({_named(entry)}) does not have the digest that was recorded: one of the two was changed"
+    if link(previous, entry.digest) != entry.link:
+        return "its link does not follow from the record before it: the link or the digest was changed, or a record was taken out"
+    return ""
+
+
+def _named(entry: Entry) -> str:
+    body = entry.body or {}
+    about = [f"{key} {body[key]}" for key in ("target", "slot", "started_at", "event", "about", "policy") if body.get(key) is not None]
+    return ", ".join([entry.kind.value, *about])
+
+
+def _stray(connection: Connection) -> int | None:
+    """The first observation that no record speaks of. Numbers rise in both, so the two are walked side by side."""
+    begin = latest(connection, Kind.BEGIN)
+    known = connection.execute(select(ledger.c.ref).where(ledger.c.ref.is_not(None)).order_by(ledger.c.seq)).yield_per(BATCH).scalars()
+    newer = select(observations.c.id).where(observations.c.id > (begin or {}).get("observations_before", 0)).order_by(observations.c.id)
+    for number in connection.execute(newer).yield_per(BATCH).scalars():
+        if next((ref for ref in known if ref >= number), None) != number:
+            return int(number)
+    return None
+
+
+def _of_kind(connection: Connection, kind: Kind) -> list[dict[str, Any]]:
+    query = select(records.c.document).join(ledger).where(ledger.c.kind == kind).order_by(ledger.c.seq)
+    return [_parsed(document) for document in connection.execute(query).scalars()]
+
+
+def _insert(connection: Connection, seq: int, previous: bytes, kind: Kind, body: Mapping[str, Any], *, ref: int | None = None) -> bytes:
+    digest = record_digest(body)
+    made = link(previous, digest)
+    connection.execute(insert(ledger).values(seq=seq, kind=kind, ref=ref, digest=digest, link=made))
+    if not kind.is_read:
+        connection.execute(insert(records).values(seq=seq, document=canonical(body)))
+    return made
+
+
+def _bodies(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, dict[str, Any]]:
+    reads = {row.ref: row.seq for row in rows if row.kind.is_read}
+    others = [row.seq for row in rows if not row.kind.is_read]
+    found: dict[int, dict[str, Any]] = {}
+    if reads:
+        known = connection.execute(_reads().where(observations.c.id.between(min(reads), max(reads))))
+        found |= {reads[row.id]: read_body(row) for row in known if row.id in reads}
+    if others:
+        written = connection.execute(select(records.c.seq, records.c.document).where(records.c.seq.in_(others)))
+        found |= {row.seq: _parsed(row.document) for row in written}
+    return found
+
+
+def _parsed(document: str) -> dict[str, Any]:
+    """The body as it was written; one that is no longer JSON, or no longer canonical, keeps its text, which then has another digest."""
+    try:
+        body = json.loads(document)
+        return body if isinstance(body, dict) and canonical(body) == document else {"kind": body.get("kind"), "text": document}
+    except (ValueError, AttributeError):
+        return {"kind": None, "text": document}
+
+
+_PLAIN = ("target", "took_us", "server_date_after_us", "clock_offset_ms", "status", "attempts", "body_bytes", "correlation_id")
+_REFERRED = ("snapshot", "policy", "findings", "context", "remark", "changes", "waivers")
+
+
+def _reads() -> Select[Any]:
+    """Observations with all that their records say; a target stands in them by its number, which a new name does not change."""
+    o, j = observations, tables.judgements
+    joined = {
+        "snapshot": (tables.snapshots, o.c.snapshot_id),
+        "policy": (tables.policies, j.c.policy_id),
+        "findings": (tables.findings, j.c.findings_id),
+        "context": (tables.contexts, o.c.context_id),
+        "remark": (tables.remarks, o.c.remark_id),
+        "changes": (tables.changes, o.c.changes_id),
+        "waivers": (tables.waivers, o.c.waivers_id),
+    }
+    own = (o.c.id, o.c.slot, o.c.started_at, o.c.outcome, o.c.verdict, o.c.target_id.label("target"), *(o.c[name] for name in _PLAIN[1:]))
+    query = select(*own, *(table.c.digest.label(f"{name}_digest") for name, (table, _) in joined.items())).select_from(o)
+    query = query.outerjoin(j, j.c.id == o.c.judgement_id)
+    for table, column in joined.values():
+        query = query.outerjoin(table, table.c.id == column)
+    return query
