@@ -142,12 +142,23 @@ class Auditor:
         )
         return assessment
 
+    def serve_due(self, targets: Sequence[Target], *, clock: Callable[[], datetime], workers: int = 16) -> Iterator[Assessment]:
+        """Audit those of `targets` that owe a read by now, side by side; each assessment as it comes."""
+        return self.audit_all(self.due(targets, clock()), clock=clock, workers=workers)
+
+    def due(self, targets: Sequence[Target], at: datetime) -> list[Target]:
+        """Those of `targets` that owe a read at `at`, those that were never read among them."""
+        owing = set(self.store.due(at))
+        return [target for target in targets if target.name in owing]
+
     def audit_all(self, targets: Sequence[Target], *, clock: Callable[[], datetime], force: bool = False, workers: int = 16) -> Iterator[Assessment]:
         """Audit `targets` side by side, at most `workers` at a time; each assessment as it comes.
 
         Raises:
             StoreError: One cannot be recorded; those not begun yet are left out.
         """
+        if not targets:
+            return
         pool = ThreadPoolExecutor(max_workers=min(workers, len(targets)), thread_name_prefix="audit")
 
         def run(target: Target) -> Assessment:

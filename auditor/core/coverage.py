@@ -49,6 +49,11 @@ class Terms:
     paused_reason: str | None = None
     retired_on: date | None = None
 
+    def reads_on(self, day: date) -> bool:
+        """Whether slots of the day `day` (UTC) are owed."""
+        is_paused = self.paused_until is not None and day <= self.paused_until
+        return self.schedule is not None and not is_paused and not (self.retired_on is not None and day >= self.retired_on)
+
     def document(self) -> dict[str, Any]:
         """The terms as JSON, less `since`, which stands beside them."""
         plan = self.schedule
@@ -154,9 +159,7 @@ def owed(terms: Sequence[Terms], after: datetime, until: datetime) -> Iterator[t
         if one.schedule is None or end <= after or one.since >= until:
             continue
         for slot in slots(one.schedule, max(after, one.since), min(end, until), offset_s=one.offset_s):
-            day = slot.date()
-            is_paused = one.paused_until is not None and day <= one.paused_until
-            if not is_paused and not (one.retired_on is not None and day >= one.retired_on):
+            if one.reads_on(slot.date()):
                 yield slot, one
 
 

@@ -97,6 +97,19 @@ def open_slot(connection: Connection, path: Path, target: str, at: datetime) -> 
     return newest if is_open(connection, row.id, row.settled_until, newest) else None
 
 
+def due(connection: Connection, path: Path, at: datetime) -> tuple[str, ...]:
+    """The targets that owe a read at `at`: those with an open slot, and those with a schedule in force that were never read at all."""
+    agreed = _all_terms(connection, path)
+    found = []
+    for row in connection.execute(select(targets).order_by(targets.c.id)).all():
+        its = agreed.get(row.id, ())
+        newest = newest_owed(its, at)
+        is_new = bool(its) and its[-1].reads_on(at.date()) and row.settled_until is None and not _was_read(connection, row.id)
+        if is_new or (newest is not None and is_open(connection, row.id, row.settled_until, newest)):
+            found.append(row.name)
+    return tuple(found)
+
+
 def is_open(connection: Connection, target_id: int, settled_until: datetime | None, slot: datetime) -> bool:
     """Whether nobody has served `slot` yet."""
     if settled_until is not None and slot > settled_until:
@@ -140,6 +153,10 @@ def names_of(connection: Connection, target: str) -> list[tuple[str, datetime | 
         until = None if name == target else max(ends)
         bounds.append((name, max((o for o in others if until is None or o < until), default=None), until))
     return bounds
+
+
+def _was_read(connection: Connection, target_id: int) -> bool:
+    return connection.execute(select(observations.c.id).where(observations.c.target_id == target_id).limit(1)).scalar() is not None
 
 
 def _rename(connection: Connection, old: str, new: str, at: datetime) -> None:

@@ -148,6 +148,11 @@ class Store:
         with self._reading() as connection:
             return calendar.open_slot(connection, self._path, target, at)
 
+    def due(self, at: datetime) -> tuple[str, ...]:
+        """The targets that owe a read at `at`, by the terms on record; those that were never read among them."""
+        with self._reading() as connection:
+            return calendar.due(connection, self._path, at)
+
     def take_stock(self, plan: Sequence[Planned], at: datetime, *, because: MissedBecause) -> None:
         """Bring the calendar of the configured targets up to `at`: names, terms, and slots that passed without a read.
 
@@ -253,12 +258,13 @@ class Store:
     def standings(self, names: Sequence[str] | None = None) -> list[Standing]:
         """Where each target stands, in the order of `names` or, without, all in the order of their names; all as of one moment.
 
-        A target that was never recorded is left out: the store does not know it.
+        A target that was never read is left out: there is nothing that the store knows of it.
         """
         known = select(tables.targets.c.name, tables.targets.c.document).order_by(tables.targets.c.name)
         with self._reading() as connection:
             texts = {row.name: row.document for row in connection.execute(known)}
-            return [self._standing(connection, name, texts[name]) for name in (texts if names is None else names) if name in texts]
+            found = (self._standing(connection, name, texts[name]) for name in (texts if names is None else names) if name in texts)
+            return [standing for standing in found if standing is not None]
 
     def approvals(self, target: str) -> tuple[Approval, ...]:
         """Every approval ever recorded for `target`, in order of recording; it need not be a target that was read."""
@@ -321,8 +327,10 @@ class Store:
 
     # --- reading ---
 
-    def _standing(self, connection: Connection, name: str, document: str) -> Standing:
-        newest = connection.execute(_newest_of(name)).one()
+    def _standing(self, connection: Connection, name: str, document: str) -> Standing | None:
+        newest = connection.execute(_newest_of(name)).one_or_none()
+        if newest is None:
+            return None
         assessment = self._assessment(connection, name, newest)
         seen = newest if newest.snapshot_id is not None else _last_seen(connection, name)
         policy_id = select(tables.judgements.c.policy_id).where(tables.judgements.c.id == newest.judgement_id)

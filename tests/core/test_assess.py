@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from auditor.core.assess import assess, exit_code, facts_of, judgement_key, verdict
+from auditor.core.assess import Past, assess, exit_code, facts_of, judgement_key, verdict
 from auditor.core.model import PROFILE_FIELDS, Assessment, Fact, Finding, Judgement, Observation, ReadOutcome, RuleOutcome, Severity, State, Verdict
 from tests.factories import AT, NOT_OFFERED, observation, snapshot
 
@@ -41,7 +41,7 @@ def test_what_was_not_checked_is_never_compliant(findings: list[Finding], expect
 
 
 def assessed(*findings: Finding) -> Assessment:
-    return assess(observation(snapshot()), Judgement(key="k", policy_digest="p", findings=findings), previous=None, org_domain=lambda host: host)
+    return assess(observation(snapshot()), Judgement(key="k", policy_digest="p", findings=findings), past=Past(), org_domain=lambda host: host)
 
 
 @pytest.mark.parametrize(
@@ -81,13 +81,14 @@ def test_the_exit_code_tells_findings_trouble_and_blindness_apart(
         ({"Host": "b.office365.com"}, "low", 1),
         ({"Host": "b.office365.com"}, "medium", 0),
         ({"Scope": NOT_OFFERED}, "info", 0),
-        ({"RelayAuthenticationType": 3}, "info", 0),
+        ({"RelayAuthenticationType": 3}, "low", 0),
+        ({"RelayAuthenticationType": 3}, "info", 1),
     ],
 )
-def test_a_change_that_somebody_has_to_look_at_gives_exit_1(moved: dict[str, object], fail_on: str, expected: int) -> None:
+def test_an_open_drift_event_gives_exit_1_by_its_severity(moved: dict[str, object], fail_on: str, expected: int) -> None:
     before = (AT - timedelta(days=1), snapshot(RelayAuthenticationType=3 if "RelayAuthenticationType" not in moved else 2))
     judgement = Judgement(key="k", policy_digest="p", findings=(PASS,))
-    found = assess(observation(snapshot(**moved)), judgement, previous=before, org_domain=lambda host: ".".join(host.split(".")[-2:]))
+    found = assess(observation(snapshot(**moved)), judgement, past=Past(previous=before), org_domain=lambda host: ".".join(host.split(".")[-2:]))
     assert exit_code([found], fail_on=Severity(fail_on)) == expected
 
 
@@ -155,8 +156,8 @@ def test_a_judgement_is_reused_for_the_same_snapshot_policy_tables_engine_and_ou
 def test_changes_lie_between_this_snapshot_and_the_one_before() -> None:
     before = (AT - timedelta(days=1), snapshot())
     judgement = Judgement(key="k", policy_digest="p", findings=(PASS,))
-    moved = assess(observation(snapshot(UseSSL=False)), judgement, previous=before, org_domain=lambda host: host)
+    moved = assess(observation(snapshot(UseSSL=False)), judgement, past=Past(previous=before), org_domain=lambda host: host)
     assert [change.field for change in moved.changes] == ["UseSSL"]
     assert (moved.previous_at, moved.previous_digest) == (before[0], before[1].digest)
-    assert assess(observation(snapshot()), judgement, previous=before, org_domain=lambda host: host).changes == ()
-    assert assess(observation(outcome=ReadOutcome.TIMEOUT), judgement, previous=before, org_domain=lambda host: host).changes == ()
+    assert assess(observation(snapshot()), judgement, past=Past(previous=before), org_domain=lambda host: host).changes == ()
+    assert assess(observation(outcome=ReadOutcome.TIMEOUT), judgement, past=Past(previous=before), org_domain=lambda host: host).changes == ()

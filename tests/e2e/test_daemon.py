@@ -29,7 +29,7 @@ def wait_for(happened: Callable[[], bool], *, seconds: float = 20) -> None:
 
 
 def test_the_alarm_clock_rings_at_the_slots_of_the_calendar() -> None:
-    trigger, now = SlotTrigger(Schedule(every_s=900), offset_s=5), datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+    trigger, now = SlotTrigger((Schedule(every_s=900), 5)), datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
     first = trigger.get_next_fire_time(None, now)
     assert first == now + timedelta(seconds=5)
     assert trigger.get_next_fire_time(first, first) == first + timedelta(minutes=15)
@@ -40,7 +40,6 @@ def test_a_target_that_is_overdue_is_read_at_once_and_once(site: Site) -> None:
     site.configure(schedule="{cron: '0 0 * * *'}")
     stop = threading.Event()
     with App(load(site.config)) as app:
-        _ = app.auditor  # made before two threads ask for it
         running = threading.Thread(target=serve, args=(app,), kwargs={"stop": stop})
         running.start()
         try:
@@ -50,8 +49,8 @@ def test_a_target_that_is_overdue_is_read_at_once_and_once(site: Site) -> None:
             running.join()
         first = app.store.latest("prod")
         assert first is not None
-        assert first.observation.slot is not None, "it serves the newest slot that was owed"
-        assert app.auditor.due_slot(app.config.targets[0], app.clock()) is None, "a served slot is not served twice"
+        assert first.observation.slot is None, "nothing was owed before it was configured"
+        assert app.store.open_slot("prod", app.clock()) is None, "a served slot is not served twice"
         asked, pause = len(site.simulator.requests), threading.Event()
         again = threading.Thread(target=serve, args=(app,), kwargs={"stop": pause})
         again.start()
@@ -64,8 +63,8 @@ def test_a_target_that_is_overdue_is_read_at_once_and_once(site: Site) -> None:
 def test_a_failing_job_does_not_end_the_daemon(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     site.configure(schedule="{every: 15m}")
     with App(load(site.config)) as app:
-        daemon._read(app, app.config.targets[0])
-        daemon._report(app, app.config.targets)
+        daemon.Reads(app)._read(app.config.targets[0])
+        daemon._report(app)
         (report,) = app.config.report_folder.glob("smtp-report-*.html")
         shutil.rmtree(app.config.report_folder)
         app.config.report_folder.write_bytes(b"a file where the folder should be")
@@ -73,8 +72,8 @@ def test_a_failing_job_does_not_end_the_daemon(site: Site, caplog: pytest.LogCap
         for path in site.folder.glob("auditor.db*"):
             path.unlink()
         site.database.mkdir()
-        daemon._read(app, app.config.targets[0])
-        daemon._report(app, app.config.targets)
+        daemon.Reads(app)._read(app.config.targets[0])
+        daemon._report(app)
     assert report.name.startswith("smtp-report-2")
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["audit failed", "report failed"]
 

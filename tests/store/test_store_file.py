@@ -339,7 +339,7 @@ def test_a_process_killed_at_any_moment_leaves_whole_records(url, path, made):
                 _record_for_ever(url, made)
             finally:
                 os._exit(70)
-        time.sleep(0.05 + 0.0037 * kill)
+        time.sleep(0.2 + 0.0137 * kill)
         os.kill(child, signal.SIGKILL)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
         assert intact(path)

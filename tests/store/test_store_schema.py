@@ -27,8 +27,9 @@ def set_version(path, *versions):
 def made_as(path):
     with closing(sqlite3.connect(path)) as connection:
         made = connection.execute("SELECT name, sql FROM sqlite_master WHERE name != 'auditor_schema' AND tbl_name != 'auditor_schema'").fetchall()
-    # a CREATE TABLE lists constraints in the order in which they were declared; their order means nothing
-    return {name: sorted(line.strip(" \t,").replace('"', "") for line in sql.splitlines()) if sql else None for name, sql in made}
+    # a CREATE TABLE lists constraints in the order in which they were declared, and a column that came later behind another; the order means nothing
+    lines = {name: sql.replace(",", "\n").split("\n") if sql else None for name, sql in made}
+    return {name: sorted(line.strip(" \t,").replace('"', "") for line in its if line.strip(" \t,")) if its else None for name, its in lines.items()}
 
 
 FOLLOWING = f"{int(HEAD) + 1:04}"

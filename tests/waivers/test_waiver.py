@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from auditor.core.assess import assess, exit_code, facts_of
+from auditor.core.assess import Past, assess, exit_code, facts_of
 from auditor.core.canonical import digest
 from auditor.core.model import Assessment, Fact, Finding, Judgement, RuleOutcome, Severity, Standing, State, TargetText, Verdict, Waiver
 from auditor.core.waiver import Concern, WaiverState, holds, in_scope, laid_over, review, scope_text, state_of, until
@@ -115,7 +115,7 @@ def test_of_several_waivers_the_one_that_lasts_longest_is_laid_over() -> None:
 
 def assessed(*findings: Finding, waivers: tuple[Waiver, ...] = ()) -> Assessment:
     judgement = Judgement(key="k", policy_digest="p", findings=findings)
-    return assess(observation(snapshot(), at=AT), judgement, previous=None, org_domain=lambda host: host, waivers=waivers)
+    return assess(observation(snapshot(), at=AT), judgement, past=Past(), org_domain=lambda host: host, waivers=waivers)
 
 
 def test_the_judgement_stays_as_it_was_and_the_failure_counts_as_waived() -> None:
