@@ -4,11 +4,13 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select
+from sqlalchemy import Connection, Row, and_, insert, or_, select
 
 from auditor.core.canonical import canonical
+from auditor.core.ledger import Kind
 from auditor.core.model import Approval, Revocation
 from auditor.errors import StoreError
+from auditor.store import calendar, ledger
 from auditor.store.documents import checked, inserted, rebuilt
 from auditor.store.tables import approvals, revocations
 
@@ -22,8 +24,16 @@ _REVOCATION = (
 
 
 def of_target(connection: Connection, path: Path, target: str) -> tuple[Approval, ...]:
-    """Every approval of `target`, in order of recording."""
-    query = select(approvals, *_REVOCATION).outerjoin(revocations).where(approvals.c.target == target).order_by(approvals.c.id)
+    """Every approval of `target`, in order of recording; those under the names that it had before among them."""
+    mine = [
+        and_(
+            approvals.c.target == name,
+            *([approvals.c.recorded_at > after] if after is not None else []),
+            *([approvals.c.recorded_at <= until] if until is not None else []),
+        )
+        for name, after, until in calendar.names_of(connection, target)
+    ]
+    query = select(approvals, *_REVOCATION).outerjoin(revocations).where(or_(*mine)).order_by(approvals.c.id)
     return tuple(_approval(path, row) for row in connection.execute(query))
 
 
@@ -36,7 +46,7 @@ def record(connection: Connection, given: Iterable[Approval]) -> tuple[Approval,
             new.append(approval)
             known = _insert(connection, approval)
         if approval.revoked is not None and not _is_revoked(connection, known):
-            _revoke(connection, known, approval.revoked)
+            _revoke(connection, known, approval.digest, approval.revoked)
     return tuple(new)
 
 
@@ -44,7 +54,7 @@ def revoke(connection: Connection, path: Path, digest: str, revocation: Revocati
     known = _known(connection, digest)
     if known is None or _is_revoked(connection, known):
         raise StoreError(f"{path}: no approval {digest} is there to revoke", hint="`auditor baseline history` lists them; was it revoked meanwhile?")
-    _revoke(connection, known, revocation)
+    _revoke(connection, known, digest, revocation)
 
 
 def _known(connection: Connection, digest: str) -> int | None:
@@ -59,10 +69,14 @@ def _insert(connection: Connection, approval: Approval) -> int:
     if approval.recorded_at is None:
         raise ValueError("an approval is recorded with the time of recording")
     own = {name: getattr(approval, name) for name in ("target", "digest", "approved_at", "recorded_at", "account", "host")}
-    return inserted(connection, approvals, own | {"document": canonical(approval.document())})
+    number = inserted(connection, approvals, own | {"document": canonical(approval.document())})
+    recorded = {name: getattr(approval, name) for name in ("account", "host")} | {"approved_at": ledger.iso(approval.approved_at)}
+    body = {"approval": number, "digest": approval.digest, **approval.document(), **recorded}
+    ledger.append(connection, Kind.APPROVAL, approval.recorded_at, {key: value for key, value in body.items() if key != "schema"})
+    return number
 
 
-def _revoke(connection: Connection, id_: int, revocation: Revocation) -> None:
+def _revoke(connection: Connection, id_: int, digest: str, revocation: Revocation) -> None:
     connection.execute(
         insert(revocations).values(
             approval_id=id_,
@@ -73,6 +87,8 @@ def _revoke(connection: Connection, id_: int, revocation: Revocation) -> None:
             host=revocation.host,
         )
     )
+    said = {name: getattr(revocation, name) for name in ("by", "reason", "account", "host")}
+    ledger.append(connection, Kind.REVOCATION, revocation.at, {"approval": id_, "digest": digest, **said})
 
 
 def _approval(path: Path, row: Row[Any]) -> Approval:

@@ -100,7 +100,7 @@ def _note(connection: Connection, number: int, act: str, at: datetime) -> None:
     row = connection.execute(select(events).where(events.c.id == number)).one()
     said = json.loads(row.document)["change"]
     told = {key: said[key] for key in ("field", "kind", "direction", "severity", "before", "after")}
-    body = {"event": number, "act": act, "target": row.target_id, "state": row.state.value, "row": fingerprint(row), **told}
+    body = {"event": number, "act": act, "target": row.target_id, "state": row.state.value, "row": fingerprint(row), "change": told}
     ledger.append(connection, Kind.DRIFT, at, body)
 
 

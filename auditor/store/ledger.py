@@ -6,7 +6,8 @@ The body of a read's record is its observation, so an unchanged read costs the l
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, select
@@ -14,9 +15,21 @@ from sqlalchemy import Connection, Row, Select, func, insert, select
 from auditor.core.canonical import canonical
 from auditor.core.ledger import ORIGIN, Kind, link, record_digest
 from auditor.store import tables
+from auditor.store.documents import checked
 from auditor.store.tables import ledger, observations, records
 
 BATCH = 500
+_MICROSECOND = timedelta(microseconds=1)
+DOCUMENTS = (
+    tables.snapshots,
+    tables.policies,
+    tables.findings,
+    tables.contexts,
+    tables.remarks,
+    tables.changes,
+    tables.waivers,
+    tables.configurations,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +73,10 @@ def append(connection: Connection, kind: Kind, at: datetime, body: Mapping[str, 
     if last is None:
         before = select(func.coalesce(func.max(observations.c.id), 0)).where(observations.c.id != (ref or 0))
         beginning = {"observations_before": connection.execute(before).scalar_one()}
-        seq, previous = 1, _insert(connection, 1, ORIGIN, Kind.BEGIN, {"schema": "ledger/1", "kind": Kind.BEGIN.value, "at": iso(at), **beginning})
+        seq, previous = 1, _insert(connection, 1, ORIGIN, Kind.BEGIN, {**beginning, **_heading(Kind.BEGIN, at)})
     else:
         seq, previous = last.seq, last.link
-    whole = body if kind.is_read else {"schema": "ledger/1", "kind": kind.value, "at": iso(at), **body}
+    whole = body if kind.is_read else {**body, **_heading(kind, at)}
     _insert(connection, seq + 1, previous, kind, whole, ref=ref)
     return int(seq) + 1
 
@@ -79,8 +92,7 @@ def read_body(row: Row[Any]) -> dict[str, Any]:
     """The record of a read, out of its row in `_reads()`. What it refers to stands in it by digest."""
     known = row._mapping
     return {
-        "schema": "ledger/1",
-        "kind": (Kind.CHECK if row.slot is None else Kind.SLOT).value,
+        **_heading(Kind.CHECK if row.slot is None else Kind.SLOT, row.started_at + row.took_us * _MICROSECOND),
         **{name: known[name] for name in _PLAIN},
         **{name: iso(known[name]) if known[name] else None for name in ("slot", "started_at")},
         "outcome": row.outcome.value,
@@ -116,8 +128,17 @@ def latest(connection: Connection, kind: Kind) -> dict[str, Any] | None:
     return None if found is None else _parsed(found)
 
 
-def verify(connection: Connection) -> Verified:
-    """Compute the whole chain again, from the bodies where they are there, and look for reads that it does not have."""
+def verify(connection: Connection, path: Path) -> Verified:
+    """Compute the whole chain again, from the bodies where they are there, and look for reads that it does not have.
+
+    Every document that a body can refer to is checked against its digest first.
+
+    Raises:
+        StoreError: A document does not have its digest; the message names it.
+    """
+    for table in DOCUMENTS:
+        for row in connection.execute(select(table.c.digest, table.c.document)).yield_per(BATCH):
+            checked(path, table, row.digest, row.document)
     pruned = [(body["first"], body["last"]) for body in _of_kind(connection, Kind.PRUNE) if {"first", "last"} <= body.keys()]
     count, absent, seq, previous = 0, 0, 0, ORIGIN
     for entry in entries(connection):
@@ -165,6 +186,11 @@ def _stray(connection: Connection) -> int | None:
 def _of_kind(connection: Connection, kind: Kind) -> list[dict[str, Any]]:
     query = select(records.c.document).join(ledger).where(ledger.c.kind == kind).order_by(ledger.c.seq)
     return [_parsed(document) for document in connection.execute(query).scalars()]
+
+
+def _heading(kind: Kind, at: datetime) -> dict[str, Any]:
+    """What every record says of itself."""
+    return {"schema": "ledger/1", "kind": kind.value, "at": iso(at)}
 
 
 def _insert(connection: Connection, seq: int, previous: bytes, kind: Kind, body: Mapping[str, Any], *, ref: int | None = None) -> bytes:

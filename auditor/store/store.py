@@ -3,34 +3,27 @@
 Documents are kept once, under their SHA-256, and are checked against it each time they are read: what was damaged or edited is named, not used.
 """
 
-import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, Row, Select, Table, func, insert, select, update
+from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 
 from auditor.core.canonical import canonical, digest
 from auditor.core.coverage import Coverage, MissedBecause, cover
 from auditor.core.ledger import Kind
 from auditor.core.model import (
-    MAX_MOVED,
     Approval,
     Assessment,
-    Collection,
     DriftEvent,
-    FieldChange,
     Finding,
     Judgement,
     Memory,
-    Moved,
-    Observation,
-    PolicyText,
     Revocation,
     Shape,
     Snapshot,
@@ -41,34 +34,15 @@ from auditor.core.model import (
 from auditor.errors import StoreError
 from auditor.store import approvals, calendar, events, ledger, notes, schema, sqlite, tables
 from auditor.store.calendar import Planned
-from auditor.store.documents import checked, inserted, interned, rebuilt
+from auditor.store.documents import inserted, interned
+from auditor.store.ledger import Entry, Verified
+from auditor.store.reading import CONTEXT_FIELDS, READ_FIELDS, Reading, last_seen, newest_of
 from auditor.store.tables import observations
 
-_Value = TypeVar("_Value")
 _MICROSECOND = timedelta(microseconds=1)
 
 MAX_SHAPES_SOUGHT = 50
 """So many different states of one target are looked through for one in another API shape."""
-
-CONTEXT_FIELDS = (
-    "method",
-    "url",
-    "api_version",
-    "product_version",
-    "supported_versions",
-    "remote_address",
-    "tls_leaf_sha256",
-    "tls_version",
-    "tls_verified",
-    "account",
-    "auth_method",
-    "collector_host",
-    "collector_version",
-)
-"""Fields of a Collection that repeat from read to read: kept once."""
-
-READ_FIELDS = ("status", "clock_offset_ms", "correlation_id", "attempts", "body_bytes")
-"""Fields of a Collection that each read has of its own: columns of its row. `server_date` is the one left, kept as a distance."""
 
 
 class Store:
@@ -120,8 +94,8 @@ class Store:
     def last_observed(self, target: str) -> tuple[datetime, Snapshot] | None:
         """The newest observed state of `target` and when its read began; None where it was never seen."""
         with self._reading() as connection:
-            row = _last_seen(connection, target)
-            return None if row is None else (row.started_at, self._snapshot(connection, row.snapshot_id))
+            row = last_seen(connection, target)
+            return None if row is None else (row.started_at, Reading(connection, self._path).snapshot(row.snapshot_id))
 
     def last_observed_as(self, target: str, shape: Shape) -> tuple[datetime, Snapshot] | None:
         """The newest state of `target` that shows a profile in this shape, among its `MAX_SHAPES_SOUGHT` newest different ones."""
@@ -130,7 +104,7 @@ class Store:
         query = mine.where(tables.targets.c.name == target, observations.c.snapshot_id.is_not(None)).group_by(observations.c.snapshot_id)
         with self._reading() as connection:
             for row in connection.execute(query.order_by(newest.desc()).limit(MAX_SHAPES_SOUGHT)).all():
-                snapshot = self._snapshot(connection, row.snapshot_id)
+                snapshot = Reading(connection, self._path).snapshot(row.snapshot_id)
                 if snapshot.configured and snapshot.shape is shape:
                     return row.at, snapshot
         return None
@@ -189,7 +163,7 @@ class Store:
         query = select(tables.judgements.c.findings_id).where(tables.judgements.c.key == key)
         with self._reading() as connection:
             found = connection.execute(query).scalar()
-            return None if found is None else self._findings(connection, found, as_of)
+            return None if found is None else Reading(connection, self._path).findings(found, as_of)
 
     def policy(self, digest: str) -> dict[str, Any]:
         """The canonical document of the policy with this digest, as it read when it judged.
@@ -201,7 +175,7 @@ class Store:
             found = connection.execute(select(tables.policies.c.id).where(tables.policies.c.digest == digest)).scalar()
             if found is None:
                 raise StoreError(f"{self._path}: there is no policy {digest}")
-            document: dict[str, Any] = self._document(connection, tables.policies, found)
+            document: dict[str, Any] = Reading(connection, self._path).document(tables.policies, found)
             return document
 
     def record(self, assessment: Assessment, *, target: TargetText, policy_document: Mapping[str, Any], memory: Memory) -> int:
@@ -252,8 +226,8 @@ class Store:
     def latest(self, target: str) -> Assessment | None:
         """What the last recorded run concluded about `target`; None where it was never read."""
         with self._reading() as connection:
-            row = connection.execute(_newest_of(target)).one_or_none()
-            return None if row is None else self._assessment(connection, target, row)
+            row = connection.execute(newest_of(target)).one_or_none()
+            return None if row is None else Reading(connection, self._path).assessment(target, row)
 
     def standings(self, names: Sequence[str] | None = None) -> list[Standing]:
         """Where each target stands, in the order of `names` or, without, all in the order of their names; all as of one moment.
@@ -263,7 +237,7 @@ class Store:
         known = select(tables.targets.c.name, tables.targets.c.document).order_by(tables.targets.c.name)
         with self._reading() as connection:
             texts = {row.name: row.document for row in connection.execute(known)}
-            found = (self._standing(connection, name, texts[name]) for name in (texts if names is None else names) if name in texts)
+            found = (Reading(connection, self._path).standing(name, texts[name]) for name in (texts if names is None else names) if name in texts)
             return [standing for standing in found if standing is not None]
 
     def approvals(self, target: str) -> tuple[Approval, ...]:
@@ -290,6 +264,37 @@ class Store:
         """
         with self._writing() as connection:
             approvals.revoke(connection, self._path, digest, revocation)
+
+    def note(self, *, about: str, by: str, text: str, at: datetime, recorder: Mapping[str, str]) -> int:
+        """Put into the ledger what somebody noted, with the account and host that it is done from; returns the number of the record."""
+        with self._writing() as connection:
+            return notes.add(connection, about, by, text, at, recorder)
+
+    def notes(self, about: Sequence[str] | None = None) -> tuple[dict[str, Any], ...]:
+        """The notes on record, the oldest first; only those about one of `about`, if it is given."""
+        found = self.entries(kind=Kind.NOTE)
+        return tuple(e.body for e in found if e.body is not None and (about is None or e.body["about"] in about))
+
+    def entries(self, *, after: int = 0, newest: int | None = None, kind: Kind | None = None) -> tuple[Entry, ...]:
+        """Records of the ledger in order: those behind number `after`, or of them the `newest` so many; of one `kind`, if it is given."""
+        with self._reading() as connection:
+            return tuple(ledger.entries(connection, after=after, newest=newest, kind=kind))
+
+    def head(self) -> tuple[int, bytes]:
+        """Number and link of the ledger's last record: who knows them elsewhere can tell whether the ledger was rewritten."""
+        with self._reading() as connection:
+            return ledger.head(connection)
+
+    def verify(self) -> Verified:
+        """Compute the ledger again from its bodies, with every document that they refer to by its digest."""
+        with self._reading() as connection:
+            return ledger.verify(connection, self._path)
+
+    def events(self, target: str, *, newest: int = 100) -> tuple[DriftEvent, ...]:
+        """The `newest` so many drift events of `target`, the newest first."""
+        with self._reading() as connection:
+            number = _target_id(connection, target)
+            return () if number is None else events.of_target(connection, self._path, number, newest=newest)
 
     def backup(self, path: Path) -> None:
         """Write the database as it is now to a new file at `path`, whole or not at all; runs go on meanwhile.
@@ -324,119 +329,6 @@ class Store:
                 hint="one key means one judgement: this is a fault of the auditor, please report it",
             )
         return int(known.id)
-
-    # --- reading ---
-
-    def _standing(self, connection: Connection, name: str, document: str) -> Standing | None:
-        newest = connection.execute(_newest_of(name)).one_or_none()
-        if newest is None:
-            return None
-        assessment = self._assessment(connection, name, newest)
-        seen = newest if newest.snapshot_id is not None else _last_seen(connection, name)
-        policy_id = select(tables.judgements.c.policy_id).where(tables.judgements.c.id == newest.judgement_id)
-        policy = self._document(connection, tables.policies, connection.execute(policy_id).scalar_one())
-        return Standing(
-            target=self._rebuilt(f"target {name}", _target_text, document),
-            assessment=assessment,
-            policy=self._rebuilt("policy", PolicyText.from_document, policy),
-            last_seen=seen.started_at if seen is not None else None,
-            last_snapshot=self._snapshot(connection, seen.snapshot_id) if seen is not None else None,
-            moved=self._moved(connection, newest.target_id),
-            approvals=approvals.of_target(connection, self._path, name),
-        )
-
-    def _moved(self, connection: Connection, target_id: int) -> tuple[Moved, ...]:
-        before = observations.alias("before")
-        query = (
-            select(observations.c.changes_id, observations.c.started_at, before.c.started_at.label("not_before"))
-            .outerjoin(before, before.c.id == observations.c.previous_id)
-            .where(observations.c.target_id == target_id, observations.c.changes_id.is_not(None))
-            .order_by(observations.c.id.desc())
-            .limit(MAX_MOVED)
-        )
-        return tuple(
-            Moved(not_before=row.not_before, not_after=row.started_at, changes=self._changes(connection, row.changes_id))
-            for row in connection.execute(query).all()
-        )
-
-    def _changes(self, connection: Connection, id_: int | None) -> tuple[FieldChange, ...]:
-        documents = self._document(connection, tables.changes, id_) if id_ is not None else []
-        return tuple(self._rebuilt("changes", FieldChange.from_document, document) for document in documents)
-
-    def _waivers(self, connection: Connection, id_: int | None) -> tuple[Waiver, ...]:
-        documents = self._document(connection, tables.waivers, id_) if id_ is not None else []
-        return tuple(self._rebuilt("waivers", Waiver.from_document, document) for document in documents)
-
-    def _assessment(self, connection: Connection, target: str, row: Row[Any]) -> Assessment:
-        judged = connection.execute(
-            select(tables.judgements.c.key, tables.judgements.c.findings_id, tables.policies.c.digest)
-            .join(tables.policies)
-            .where(tables.judgements.c.id == row.judgement_id)
-        ).one()
-        previous = None
-        if row.previous_id is not None:
-            # None as well where it was pruned
-            previous = connection.execute(
-                select(observations.c.started_at, tables.snapshots.c.digest).join(tables.snapshots).where(observations.c.id == row.previous_id)
-            ).one_or_none()
-        return Assessment(
-            observation=self._observation(connection, target, row),
-            judgement=Judgement(
-                key=judged.key,
-                policy_digest=judged.digest,
-                findings=self._findings(connection, judged.findings_id, row.started_at.date()),
-            ),
-            verdict=row.verdict,
-            changes=self._changes(connection, row.changes_id),
-            previous_digest=previous.digest if previous is not None else None,
-            previous_at=previous.started_at if previous is not None else None,
-            waivers=self._waivers(connection, row.waivers_id),
-            drift=events.of_observation(connection, self._path, row.target_id, row.id),
-        )
-
-    def _observation(self, connection: Connection, target: str, row: Row[Any]) -> Observation:
-        context = self._document(connection, tables.contexts, row.context_id)
-        remark = self._document(connection, tables.remarks, row.remark_id) if row.remark_id is not None else {}
-        after_us = row.server_date_after_us
-        server_date = row.started_at + after_us * _MICROSECOND if after_us is not None else None
-        own = {name: row._mapping[name] for name in READ_FIELDS}
-        try:
-            ended_at = row.started_at + row.took_us * _MICROSECOND
-        except (TypeError, OverflowError):
-            raise StoreError(f"{self._path}: an observation took {row.took_us!r} microseconds", hint="restore the newest backup") from None
-        return Observation(
-            target=target,
-            outcome=row.outcome,
-            started_at=row.started_at,
-            ended_at=ended_at,
-            collection=self._rebuilt("context", lambda said: Collection(**said, **own, server_date=server_date), context),
-            snapshot=self._snapshot(connection, row.snapshot_id) if row.snapshot_id is not None else None,
-            slot=row.slot,
-            **remark,
-        )
-
-    def _snapshot(self, connection: Connection, id_: int) -> Snapshot:
-        return self._rebuilt("snapshot", Snapshot.from_document, self._document(connection, tables.snapshots, id_))
-
-    def _findings(self, connection: Connection, id_: int, as_of: date) -> tuple[Finding, ...]:
-        documents = self._document(connection, tables.findings, id_)
-        return tuple(self._rebuilt("finding", lambda said: Finding.from_document(said, as_of=as_of), document) for document in documents)
-
-    def _document(self, connection: Connection, table: Table, id_: int) -> Any:
-        row = connection.execute(select(table.c.digest, table.c.document).where(table.c.id == id_)).one()
-        return checked(self._path, table, row.digest, row.document)
-
-    def _rebuilt(self, what: str, build: Callable[[Any], _Value], document: Any) -> _Value:
-        return rebuilt(self._path, what, build, document)
-
-
-def _newest_of(target: str) -> Select[Any]:
-    mine = select(observations).join(tables.targets).where(tables.targets.c.name == target)
-    return mine.order_by(observations.c.id.desc()).limit(1)
-
-
-def _last_seen(connection: Connection, target: str) -> Row[Any] | None:
-    return connection.execute(_newest_of(target).where(observations.c.snapshot_id.is_not(None))).one_or_none()
 
 
 def _target_id(connection: Connection, target: str) -> int | None:
@@ -474,11 +366,6 @@ def _record_target(connection: Connection, target: TargetText) -> int:
     if known.document != document:
         connection.execute(update(table).where(table.c.id == known.id).values(document=document))
     return int(known.id)
-
-
-def _target_text(document: str) -> TargetText:
-    said = json.loads(document)
-    return TargetText(**{**said, "labels": tuple((key, value) for key, value in said["labels"])})
 
 
 def _record_memory(connection: Connection, target_id: int, memory: Memory, *, known: Memory | None) -> None:
