@@ -224,6 +224,10 @@ class App:
         """Take back the approval with this digest."""
         self.store.revoke(digest, Revocation(by=by, reason=reason, at=self.clock(), **self._recorder()))
 
+    def note(self, *, about: str, by: str, text: str) -> int:
+        """Record what somebody notes, with the account and the host that it is done from; returns the number of the record."""
+        return self.store.note(about=about, by=by, text=text, at=self.clock(), recorder=self._recorder())
+
     def _recorder(self) -> dict[str, Any]:
         return {"account": os_account(), "host": platform.node()}
 

@@ -20,7 +20,7 @@ from auditor.errors import AuditorError, SchemaError, StoreError
 EXIT_CODES = """\b
 Exit codes
   0    compliant; waived failures and standing limits included
-  1    findings, or changes since the previous read, at or above the threshold
+  1    findings, or open drift events, at or above the threshold
   2    usage, configuration or policy is wrong; nothing was done
   3    nothing could be evaluated
   4    evaluated in part, and nothing failed
@@ -38,6 +38,9 @@ _COMMANDS = {
     "policy": ("auditor.cli.policy", "policy", "List, check, explain and try policies."),
     "baseline": ("auditor.cli.baseline", "baseline", "Approve values, and see what differs from them."),
     "waiver": ("auditor.cli.waiver", "waiver", "List, check and draft waivers."),
+    "coverage": ("auditor.cli.coverage", "coverage", "Show which reads were owed, and what became of each."),
+    "ledger": ("auditor.cli.ledger", "ledger", "Verify and read the chain over all that was recorded."),
+    "note": ("auditor.cli.note", "note", "Put on record that a gap is known or a week reviewed."),
     "targets": ("auditor.cli.targets", "targets", "Show what is configured."),
     "db": ("auditor.cli.db", "db", "Look after the database."),
     "init": ("auditor.cli.init", "init", "Write a commented configuration."),

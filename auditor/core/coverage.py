@@ -190,15 +190,16 @@ def cover(
     until: datetime,
     settled_until: datetime | None,
     why_missed: Iterable[tuple[datetime, datetime, str]] = (),
+    look_back: timedelta = timedelta(0),
 ) -> Coverage:
-    """The coverage of `target` in `(after, until]`.
+    """The coverage of `target` in `(after, until]`. A gap that begins up to `look_back` before is told from its begin, so that it has one name.
 
     `served` has the read of each slot that has one. Slots later than `settled_until` that nobody served are not accounted for yet: the newest of them
     is the open one. `why_missed` are the causes on record, as first slot, last slot and cause.
     """
     covered = Coverage(target=target, terms=tuple(terms))
     causes, accounts = list(why_missed), []
-    for slot, one in owed(terms, after, until):
+    for slot, one in owed(terms, after - look_back, until):
         read = served.get(slot)
         if read is None and (settled_until is None or slot > settled_until):
             covered.open = slot
@@ -208,9 +209,11 @@ def cover(
         if state is SlotState.MISSED:
             because = next((cause for first, last, cause in causes if first <= slot <= last), MissedBecause.NOT_RUNNING.value)
         accounts.append(Account(slot=slot, state=state, because=because))
+        if slot <= after:
+            continue
         covered.days.setdefault(slot.date(), Tally()).add(state)
         covered.total.add(state)
-    covered.gaps = tuple(_gaps(target, accounts))
+    covered.gaps = tuple(gap for gap in _gaps(target, accounts) if gap.last > after)
     return covered
 
 

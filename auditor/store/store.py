@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from threading import Lock
 from types import TracebackType
@@ -40,6 +41,9 @@ from auditor.store.reading import CONTEXT_FIELDS, READ_FIELDS, Reading, last_see
 from auditor.store.tables import observations
 
 _MICROSECOND = timedelta(microseconds=1)
+
+GAP_LOOK_BACK = timedelta(days=40)
+"""A gap is told from its begin, if that lies no longer than this before the period."""
 
 MAX_SHAPES_SOUGHT = 50
 """So many different states of one target are looked through for one in another API shape."""
@@ -151,11 +155,12 @@ class Store:
             return cover(
                 target,
                 calendar.of_target(connection, self._path, row.id),
-                calendar.served(connection, row.id, after, until),
+                calendar.served(connection, row.id, after - GAP_LOOK_BACK, until),
                 after=after,
                 until=until,
                 settled_until=row.settled_until,
                 why_missed=calendar.why_missed(connection, row.id),
+                look_back=GAP_LOOK_BACK,
             )
 
     def findings(self, key: str, *, as_of: date) -> tuple[Finding, ...] | None:
@@ -275,10 +280,10 @@ class Store:
         found = self.entries(kind=Kind.NOTE)
         return tuple(e.body for e in found if e.body is not None and (about is None or e.body["about"] in about))
 
-    def entries(self, *, after: int = 0, newest: int | None = None, kind: Kind | None = None) -> tuple[Entry, ...]:
-        """Records of the ledger in order: those behind number `after`, or of them the `newest` so many; of one `kind`, if it is given."""
+    def entries(self, *, after: int = 0, newest: int | None = None, oldest: int | None = None, kind: Kind | None = None) -> tuple[Entry, ...]:
+        """Records of the ledger in order: those behind number `after`, of one `kind` if it is given, of them the `newest` or `oldest` so many."""
         with self._reading() as connection:
-            return tuple(ledger.entries(connection, after=after, newest=newest, kind=kind))
+            return tuple(islice(ledger.entries(connection, after=after, newest=newest, kind=kind), oldest))
 
     def head(self) -> tuple[int, bytes]:
         """Number and link of the ledger's last record: who knows them elsewhere can tell whether the ledger was rewritten."""
