@@ -9,7 +9,7 @@ from typing import Any
 
 from auditor.core.baseline import Stand, stands
 from auditor.core.drift import said
-from auditor.core.model import Approval, Collection, Observation, PolicyText, Snapshot, Waiver
+from auditor.core.model import Approval, Collection, DriftEvent, Observation, PolicyText, Snapshot, Waiver
 from auditor.core.waiver import Review
 from auditor.core.words import leaf_text
 from auditor.report.safetext import is_hidden
@@ -69,6 +69,7 @@ def _target(target: ShownTarget) -> dict[str, Any]:
         "previous": {"snapshot_digest": assessment.previous_digest, "seen_at": _iso(assessment.previous_at)} if assessment else None,
         "changes": [_change(change) for change in target.changes],
         "earlier_changes": [_change(change) for change in target.earlier],
+        "open_drift": [_event(event) for event in (assessment.drift.open if assessment else ())],
         "standing_limits": [{"reason": limit.reason, "facts": list(limit.facts), "rules": list(limit.rules)} for limit in target.limits],
         "findings": [_finding(shown) for shown in sorted(target.findings, key=lambda shown: shown.rule.id)],
     }
@@ -96,6 +97,19 @@ def reviewed(review: Review) -> dict[str, Any]:
         "in_scope": list(review.targets),
         "failing": list(review.failing),
         "concerns": [{"concern": concern.value, "text": text} for concern, text in review.concerns],
+    }
+
+
+def _event(event: DriftEvent) -> dict[str, Any]:
+    return {
+        "event": event.number,
+        "change": event.change.document(),
+        "approved_or_before": said(event.subject, event.reference),
+        "is_deviation": event.is_deviation,
+        "is_change": event.is_change,
+        "not_before": _iso(event.not_before),
+        "not_after": _iso(event.not_after),
+        "flaps": event.flaps,
     }
 
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 from auditor.core.baseline import deviations as deviating
 from auditor.core.catalogue import FACTS, Group
-from auditor.core.model import Approval, Finding, RuleOutcome, Severity, Shape, Standing, State, Verdict
+from auditor.core.drift import difference, said
+from auditor.core.model import Approval, DriftEvent, Finding, RuleOutcome, Severity, Shape, Standing, State, Verdict
 from auditor.report.profile import claim
 from auditor.report.wording import READ_WORDS, count, lasting, listed, moment
 
@@ -79,6 +80,18 @@ def deviations(standing: Standing, approved: Mapping[str, Approval]) -> tuple[st
         f"{standing.target.name}: {d.field} differs from the approved value. It is {d.seen}; approved is {d.approved}, {claim(d.approval)}."
         for d in found
     )
+
+
+def of_event(event: DriftEvent) -> tuple[str, ...]:
+    """What is known of a drift event besides its values and its interval."""
+    told = []
+    if event.is_deviation:
+        told.append(f"approved is {said(event.subject, event.reference)}")
+    elif difference(event.subject, event.reference, event.value) and said(event.subject, event.reference) != event.change.before:
+        told.append(f"before all this it was {said(event.subject, event.reference)}")
+    if event.flaps:
+        told.append(f"flapping: it went to this value and back {count(event.flaps, 'time')} before, lately")
+    return tuple(told)
 
 
 def compared(standing: Standing, changes: int) -> str:

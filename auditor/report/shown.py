@@ -111,7 +111,7 @@ class StandingLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownChange:
-    """A field that moved between two reads: after `not_before`, by `not_after`. The instant itself nobody saw."""
+    """A field that moved between two reads: after `not_before`, by `not_after`. The instant itself nobody saw. `told` says what else is known."""
 
     target: str
     status: Status
@@ -120,6 +120,7 @@ class ShownChange:
     not_before: datetime | None
     not_after: datetime
     happened: str
+    told: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +137,8 @@ class Trouble:
 class ShownTarget:
     """Where one target stands. `compared` says what the changes were measured against, or why there is nothing to compare.
 
-    `earlier` are the changes recorded before the newest read, the newest first. `approved` are the approvals in force, by field, and `baseline`
-    says how the profile stands to them.
+    `earlier` are the changes recorded before the newest read, the newest first, `drift` the drift events that are open. `approved` are
+    the approvals in force, by field, and `baseline` says how the profile stands to them.
     """
 
     standing: Standing
@@ -155,6 +156,7 @@ class ShownTarget:
     not_applicable: tuple[ShownFinding, ...]
     changes: tuple[ShownChange, ...]
     earlier: tuple[ShownChange, ...]
+    drift: tuple[ShownChange, ...]
     compared: str
     warnings: tuple[str, ...]
     approved: Mapping[str, Approval]
@@ -232,6 +234,7 @@ class View:
     warnings: tuple[str, ...]
     targets: tuple[ShownTarget, ...]
     changes: tuple[ShownChange, ...]
+    drift: tuple[ShownChange, ...]
     compared: tuple[str, ...]
     earlier: tuple[ShownChange, ...]
     work: tuple[WorkItem, ...]

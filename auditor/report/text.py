@@ -92,6 +92,10 @@ class _Writer:
     def _changes(self, view: View) -> Iterator[str]:
         if not view.targets:
             return
+        if view.drift:
+            yield from ("", self._style("Open drift", bold=True))
+        for shown in view.drift:
+            yield from self._change(shown)
         yield from ("", self._style("Since the previous read", bold=True))
         for shown in view.changes:
             yield from self._change(shown)
@@ -111,6 +115,8 @@ class _Writer:
         yield from self._labelled("was", safe(change.before, limit=_VALUE_LIMIT), column=10)
         yield from self._labelled("now", safe(change.after, limit=_VALUE_LIMIT), column=10)
         yield from self._labelled("when", shown.happened, column=10)
+        for text in shown.told:
+            yield from self._labelled("note", safe(text, limit=_VALUE_LIMIT), column=10)
 
     def _target(self, target: ShownTarget, *, is_alone: bool) -> Iterator[str]:
         rule = self._width - _cells(safe(target.name)) - 1

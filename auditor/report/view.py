@@ -1,6 +1,7 @@
 """Computes what a reader is shown, once for every format: where each target stands, what moved, what could not be looked at. Pure."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from auditor.core.baseline import baseline, known_at
@@ -71,6 +72,9 @@ def view(
         warnings=tuple(warning for target in sorted(targets, key=lambda t: t.name) for warning in target.warnings),
         targets=targets,
         changes=tuple(changes),
+        drift=tuple(
+            sorted((event for target in targets for event in target.drift), key=lambda c: (-c.change.severity.rank, c.target, c.change.field))
+        ),
         compared=_compared(targets),
         earlier=tuple(sorted((change for target in targets for change in target.earlier), key=lambda c: c.not_after, reverse=True)),
         work=_work(targets),
@@ -124,6 +128,7 @@ def _target(standing: Standing, as_of: datetime | None) -> ShownTarget:
         not_applicable=tuple(shown for shown in findings if shown.status is Status.NEUTRAL),
         changes=changes,
         earlier=_earlier(standing),
+        drift=_drift(standing),
         compared=sentences.compared(standing, len(changes)),
         warnings=(*sentences.warnings(standing), *sentences.deviations(standing, approved)),
         approved=approved,
@@ -176,21 +181,36 @@ def _changes(standing: Standing) -> tuple[ShownChange, ...]:
 
 
 def _earlier(standing: Standing) -> tuple[ShownChange, ...]:
-    """The recorded changes before those of the newest read, the newest first."""
+    """The recorded changes before those of the newest read, the newest first, less those that stand among the open drift events."""
+    open_now = {(e.subject, e.change.before, e.change.after) for e in (standing.assessment.drift.open if standing.assessment else ())}
     newest = standing.assessment.observation.started_at if standing.assessment else None
     older = [moved for moved in standing.moved if moved.not_after != newest]
-    return tuple(_change(standing, change, moved.not_before, moved.not_after) for moved in older for change in moved.changes)
+    return tuple(
+        _change(standing, change, moved.not_before, moved.not_after)
+        for moved in older
+        for change in moved.changes
+        if (change.subject, change.before, change.after) not in open_now
+    )
+
+
+def _drift(standing: Standing) -> tuple[ShownChange, ...]:
+    """The drift events that are open, as changes: each names an interval, and what it is measured by."""
+    events = standing.assessment.drift.open if standing.assessment else ()
+    shown = (_change(standing, event.change, event.not_before, event.not_after) for event in events)
+    return tuple(replace(one, told=sentences.of_event(event)) for one, event in zip(shown, events, strict=True))
 
 
 def _change(standing: Standing, change: FieldChange, start: datetime | None, end: datetime) -> ShownChange:
+    start = change.since or start
     return ShownChange(
         target=standing.target.name,
-        status=Status.FAIL if change.direction in (Direction.DOWNGRADE, Direction.REDIRECTION) else Status.NEUTRAL,
-        word="changed" if change.direction is Direction.NEUTRAL else change.direction.value,
+        status=Status.FAIL if not change.is_ignored and change.direction in (Direction.DOWNGRADE, Direction.REDIRECTION) else Status.NEUTRAL,
+        word="ignored" if change.is_ignored else "changed" if change.direction is Direction.NEUTRAL else change.direction.value,
         change=change,
         not_before=start,
         not_after=end,
         happened=wording.between(start, end) if start else f"before {wording.moment(end)}",
+        told=("the configuration calls this field volatile: kept, and no drift",) if change.is_ignored else (),
     )
 
 

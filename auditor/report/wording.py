@@ -42,6 +42,8 @@ def moment(at: datetime) -> str:
 def between(start: datetime, end: datetime) -> str:
     """`between Tue 17 Nov 2026 09:15 and 09:30 UTC`; to the second where the minute is the same."""
     start, end = start.astimezone(UTC), end.astimezone(UTC)
+    if start > end:
+        return f"by {moment(end)}, after a read of {moment(start)}: the clock was set back in between"
     if start.date() != end.date():
         return f"between {moment(start)} and {moment(end)}"
     clock = "%H:%M:%S" if start.replace(second=0, microsecond=0) == end.replace(second=0, microsecond=0) else "%H:%M"

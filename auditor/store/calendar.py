@@ -52,7 +52,7 @@ def take_stock(connection: Connection, path: Path, plan: Sequence[Planned], at: 
 def serve(connection: Connection, path: Path, target_id: int, slot: datetime, at: datetime) -> bool:
     """Settle `slot` of a target by a read that begins at `at`; whether it was open still. Those before it were missed while others were read."""
     done = connection.execute(select(targets.c.settled_until).where(targets.c.id == target_id)).scalar()
-    if not is_open(connection, target_id, done, slot):
+    if not is_open(connection, target_id, done, slot, at):
         return False
     _settle(connection, target_id, of_target(connection, path, target_id), done, at, MissedBecause.BUSY, serving=slot)
     return True
@@ -68,16 +68,20 @@ def _settle(
     *,
     serving: datetime | None = None,
 ) -> None:
-    """Account for the slots before the newest one due at `at`, or before the one that is served now."""
+    """Account for the slots before the newest one due at `at`, or before the one that is served now.
+
+    Where no other will follow (the target is paused, retired or has left), the newest one is given up as well.
+    """
     newest = serving or newest_owed(agreed, at)
     if newest is None or (done is not None and done >= newest):
         return
     start = done or min((one.since for one in agreed), default=newest)
-    passed = [(slot, one) for slot, one in owed(agreed, start, newest) if slot < newest]
+    is_last = serving is None and bool(agreed) and not agreed[-1].reads_on(at.date())
+    passed = [(slot, one) for slot, one in owed(agreed, start, newest) if slot < newest or is_last]
     for _, run in groupby(passed, key=lambda item: id(item[1])):
         slots = [slot for slot, _ in run]
         body = {"target": target_id, "first": ledger.iso(slots[0]), "last": ledger.iso(slots[-1]), "count": len(slots), "because": because.value}
-        values = {"target_id": target_id, "first": slots[0], "last": slots[-1], "count": len(slots), "because": because.value}
+        values = {"target_id": target_id, "first": slots[0], "last": slots[-1], "count": len(slots), "because": because.value, "recorded_at": at}
         connection.execute(insert(gaps).values(values))
         ledger.append(connection, Kind.MISSED, at, body)
     settled = serving or (passed[-1][0] if passed else done)
@@ -88,13 +92,13 @@ def _settle(
 def open_slot(connection: Connection, path: Path, target: str, at: datetime) -> datetime | None:
     """The newest slot that `target` owes at `at`, unless it was served; None as well where nothing is owed.
 
-    A slot in a gap is open again where the clock shows its time once more: it had been wrong when the gap was written.
+    A slot in a gap is open again where the gap was written at a time that is still to come: the clock had been wrong then.
     """
     row = connection.execute(select(targets.c.id, targets.c.settled_until).where(targets.c.name == target)).one_or_none()
     newest = newest_owed(of_target(connection, path, row.id), at) if row is not None else None
     if row is None or newest is None:
         return None
-    return newest if is_open(connection, row.id, row.settled_until, newest) else None
+    return newest if is_open(connection, row.id, row.settled_until, newest, at) else None
 
 
 def due(connection: Connection, path: Path, at: datetime) -> tuple[str, ...]:
@@ -105,16 +109,16 @@ def due(connection: Connection, path: Path, at: datetime) -> tuple[str, ...]:
         its = agreed.get(row.id, ())
         newest = newest_owed(its, at)
         is_new = bool(its) and its[-1].reads_on(at.date()) and row.settled_until is None and not _was_read(connection, row.id)
-        if is_new or (newest is not None and is_open(connection, row.id, row.settled_until, newest)):
+        if is_new or (newest is not None and is_open(connection, row.id, row.settled_until, newest, at)):
             found.append(row.name)
     return tuple(found)
 
 
-def is_open(connection: Connection, target_id: int, settled_until: datetime | None, slot: datetime) -> bool:
-    """Whether nobody has served `slot` yet."""
+def is_open(connection: Connection, target_id: int, settled_until: datetime | None, slot: datetime, at: datetime) -> bool:
+    """Whether `slot` can be served at `at`: nobody has, and it was not given up."""
     if settled_until is not None and slot > settled_until:
         return True
-    in_gap = select(gaps.c.id).where(gaps.c.target_id == target_id, gaps.c.first <= slot, gaps.c.last >= slot).limit(1)
+    in_gap = select(gaps.c.id).where(gaps.c.target_id == target_id, gaps.c.first <= slot, gaps.c.last >= slot, gaps.c.recorded_at > at).limit(1)
     by = select(observations.c.id).where(observations.c.target_id == target_id, observations.c.slot == slot).limit(1)
     is_owed = settled_until is None or connection.execute(in_gap).scalar() is not None
     return is_owed and connection.execute(by).scalar() is None

