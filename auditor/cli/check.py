@@ -14,7 +14,8 @@ from auditor.core.model import Severity
 from auditor.errors import UsageError, did_you_mean
 
 if TYPE_CHECKING:
-    from auditor.core.model import Assessment
+    from auditor.app import App
+    from auditor.core.model import Assessment, Target
     from auditor.report.view import View
 
 FORMAT_NAMES = ("text", "json", "html")
@@ -107,13 +108,33 @@ def _check_live(
     from auditor import publish
 
     with opened(settings, framework=framework) as app:
-        chosen = app.select(names, parse_labels(labels))
+        chosen = _to_read(app, app.select(names, parse_labels(labels)), is_named=bool(names))
         with ThreadPoolExecutor(1) as beside, progress("reading", total=len(chosen), shown=not settings.verbose) as advance:
             auditor = app.auditor
             ready = beside.submit(publish.get_ready, forms)
             assessments = [advance(done) for done in auditor.audit_all(chosen, clock=app.clock, force=force)]
             ready.result()
         return assessments, app.view(chosen)
+
+
+def _to_read(app: "App", chosen: "tuple[Target, ...]", *, is_named: bool) -> "list[Target]":
+    """Those of `chosen` that are to be read: a paused target only if it is named, a retired one never.
+
+    Raises:
+        UsageError: A retired target is named, or none is left.
+    """
+    today = app.clock().date()
+    retired = next((target for target in chosen if target.is_retired(today)), None)
+    if retired is not None:
+        hint = "take `retired_on` out of the configuration if it is audited again"
+        raise UsageError(f"{retired.name} was retired on {retired.retired_on}, and is not read", hint=hint)
+    paused = [] if is_named else [target for target in chosen if target.is_paused(today)]
+    for target in paused:
+        click.echo(f"not read: {target.name} is paused through {target.paused_until}: {target.paused_reason}", err=True)
+    reading = [target for target in chosen if target not in paused]
+    if not reading:
+        raise UsageError("every target that is selected is paused", hint="name a target to read it all the same")
+    return reading
 
 
 def _check_saved(settings: Settings, body: Path, policy_name: str, framework: str | None) -> "tuple[list[Assessment], View]":

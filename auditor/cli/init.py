@@ -21,6 +21,11 @@ targets:
   # policy: recommended                 # `auditor policy list` shows what there is
   # vars: {allowed_ports: [587]}        # settings of the policy for this server alone
   # schedule: {cron: "0 6 * * mon-fri", timezone: Europe/Berlin}
+  # volatile: [SenderName]              # fields whose changes are no drift; a field that no version documents is unknown:NAME
+  # paused_until: 2026-12-31            # no read is owed through that day (UTC); a pause has a reason
+  # paused_reason: moved to another host
+  # retired_on: 2027-01-31              # not audited from that day on; its record stays
+  # renamed_from: old-name              # the history of old-name goes on under this name
 
 # What holds for every target unless it says otherwise.
 defaults:
@@ -54,6 +59,7 @@ report:
   folder: reports
   schedule: {cron: "0 6 * * mon", timezone: UTC}
 spread: 60s                             # targets on one schedule are read up to this much apart
+late_after: 5m                          # a read that begins later than this after its time counts as late
 """
 
 

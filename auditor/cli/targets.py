@@ -27,7 +27,7 @@ def list_(settings: Settings, labels: tuple[str, ...], form: str) -> None:
     """List the configured targets, each value with the line that set it. No secret is read or shown."""
     settings.configure_logging()
     with opened(settings) as app:
-        chosen = app.select([], parse_labels(labels))
+        chosen = app.select([target.name for target in app.config.targets], parse_labels(labels))
         described = [_described(app.config, target) for target in chosen]
         installation = _installation(app.config)
     if form == "json":
@@ -62,6 +62,10 @@ def _described(config: "Config", target: "Target") -> dict[str, Any]:
         "attempts": target.attempts,
         "max_body_bytes": target.max_body_bytes,
         "backoff": lasting(target.backoff_s),
+        "volatile": ", ".join(target.volatile) or "none",
+        "paused_until": f"{target.paused_until}: {target.paused_reason}" if target.paused_until else "not paused",
+        "retired_on": str(target.retired_on or "not retired"),
+        "renamed_from": target.renamed_from or "nothing",
         "vars": _vars(config.target_vars[target.name]),
     }
     return {
@@ -88,6 +92,7 @@ def _installation(config: "Config") -> dict[str, Any]:
         "vars": _vars(config.vars),
         "report": f"{config.report_folder}, {_schedule(config.report_schedule)}",
         "spread": f"{config.spread_s}s",
+        "late_after": lasting(config.late_after_s),
     }
     return {
         key: {"value": value, "from": f"{config.file.name}:{line}" if (line := config.source.lines.get((key,))) else "default"}

@@ -14,6 +14,7 @@ from auditor.core.canonical import canonical
 from auditor.core.coverage import MissedBecause, Served, Terms, newest_owed, owed
 from auditor.core.ledger import Kind
 from auditor.core.model import TargetText
+from auditor.core.slots import EPOCH
 from auditor.errors import StoreError
 from auditor.store import ledger
 from auditor.store.documents import inserted, rebuilt
@@ -92,11 +93,15 @@ def _settle(
 def open_slot(connection: Connection, path: Path, target: str, at: datetime) -> datetime | None:
     """The newest slot that `target` owes at `at`, unless it was served; None as well where nothing is owed.
 
-    A slot in a gap is open again where the gap was written at a time that is still to come: the clock had been wrong then.
+    A target's offset spreads reads out; who comes by the schedule itself, as cron does, may serve the slot that much before its time. A slot in a gap
+    is open again where the gap was written at a time that is still to come: the clock had been wrong then.
     """
     row = connection.execute(select(targets.c.id, targets.c.settled_until).where(targets.c.name == target)).one_or_none()
-    newest = newest_owed(of_target(connection, path, row.id), at) if row is not None else None
-    if row is None or newest is None:
+    if row is None:
+        return None
+    agreed = of_target(connection, path, row.id)
+    newest = newest_owed(agreed, at + timedelta(seconds=agreed[-1].offset_s)) if agreed else None
+    if newest is None:
         return None
     return newest if is_open(connection, row.id, row.settled_until, newest, at) else None
 
@@ -189,13 +194,18 @@ def _agree(
     document = wanted.document()
     if known is not None and known.document() == document:
         return agreed
-    # a read just after its slot serves it, also where it is the first that hears of it
-    first = at - timedelta(seconds=wanted.late_after_s)
-    since = max(at, known.since) if known is not None else max(first, settled_until or first)
+    since = max(at, known.since) if known is not None else max(_first_owed(wanted, at), settled_until or EPOCH)
     connection.execute(insert(terms_table).values(target_id=target_id, since=since, document=canonical(document)))
     body = {"target": target_id, "act": _act(wanted, known), "since": ledger.iso(since), "terms": document}
     ledger.append(connection, Kind.TARGET, at, body)
     return (*agreed, replace(wanted, since=since))
+
+
+def _first_owed(wanted: Terms, at: datetime) -> datetime:
+    """Since when the first terms of a target hold: a read just after its slot serves it, also where it is the first that hears of it."""
+    window = replace(wanted, since=at - timedelta(seconds=wanted.late_after_s))
+    newest = newest_owed([window], at)
+    return newest - timedelta(microseconds=1) if newest is not None else at
 
 
 def _act(wanted: Terms, known: Terms | None) -> str:
