@@ -19,17 +19,22 @@ from auditor.audit import Auditor, Judge, planned, text_of
 from auditor.core.assess import Past
 from auditor.core.baseline import baseline
 from auditor.core.coverage import MissedBecause
+from auditor.core.derived import with_derived
+from auditor.core.evaluate import judge
 from auditor.core.fingerprint import KEY_BYTES, FingerprintKey
 from auditor.core.model import (
     Approval,
     Assessment,
     Collection,
+    Fact,
+    Inspection,
     Observation,
     PolicyText,
     ReadOutcome,
     Revocation,
     SecretRef,
     Snapshot,
+    State,
     StaticToken,
     Target,
     TargetText,
@@ -277,6 +282,24 @@ class App:
             raise UsageError("no target is selected", hint="`auditor targets list` shows names, labels, and which are retired")
         return tuple(chosen)
 
+    def inspect(self) -> Inspection:
+        """Judge the installation itself: whether the record holds no secret and is ours alone. What is news is put on record."""
+        at, compiled = self.clock(), self.judge.installation(self.config.targets)
+        suspects = self.store.suspects()
+        facts = {"store.secret_like": Fact(State.VALUE, suspects), "store.files_too_open": self._files_too_open()}
+        findings = judge(compiled, with_derived(facts, self.judge.tables), as_of=at.date())
+        policy = PolicyText.from_document(compiled.policy.document())
+        self.store.record_inspection(suspects, findings, policy=policy.digest, at=at)
+        return Inspection(findings=findings, policy=policy)
+
+    def _files_too_open(self) -> Fact:
+        """Which of our files others may read, by name; what is written to other places by --output is its reader's own matter."""
+        if os.name != "posix":
+            return Fact(State.NOT_OFFERED, reason="this system keeps no such modes")
+        key = self.config.fingerprint_key
+        ours = [*self.config.database.parent.glob(f"{self.config.database.name}*"), *([Path(key.name)] if key.kind == "file" else [])]
+        return Fact(State.VALUE, tuple(sorted({path.name for path in ours if path.is_file() and path.stat().st_mode & 0o077})))
+
     def view(self, targets: Sequence[Target]) -> "View":
         """Where `targets` stand by what is recorded, with the waivers that speak of them; of all targets, with those that speak of none, too."""
         from auditor import publish
@@ -287,7 +310,7 @@ class App:
             for waiver in self.waiver_file.waivers
             if is_whole or any(in_scope(waiver, target=target.name, labels=dict(target.labels)) for target in targets)
         ]
-        return publish.view_of(self.store, [text_of(target) for target in targets], waivers)
+        return publish.view_of(self.store, [text_of(target) for target in targets], waivers, inspection=self.inspect())
 
     def close(self) -> None:
         if self._store is not None:

@@ -13,7 +13,7 @@ from auditor.core.coverage import Terms
 from auditor.core.derived import Tables, with_derived
 from auditor.core.evaluate import CompiledPolicy, judge
 from auditor.core.model import Assessment, Finding, Judgement, Observation, Target, TargetText, Waiver
-from auditor.core.policy import EffectivePolicy
+from auditor.core.policy import EffectivePolicy, Rule, Var
 from auditor.core.slots import EPOCH, offset_of
 from auditor.core.waiver import laid_over
 
@@ -39,13 +39,14 @@ class Judge:
     framework: str | None = None
     """Judge only by the rules that support a control of this framework."""
     _compiled: dict[str, CompiledPolicy] = field(default_factory=dict, init=False, repr=False)
+    _whole: dict[str, EffectivePolicy] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def tables(self) -> Tables:
         return self.book.tables
 
     def policy_for(self, target: Target) -> CompiledPolicy:
-        """The policy of `target` with the vars in force for it, compiled once.
+        """The policy of `target` with the vars in force for it, compiled once; rules about the installation are not judged for a target.
 
         Raises:
             PolicyError: It has no such policy, or a var does not fit.
@@ -60,8 +61,27 @@ class Judge:
                 own=self.target_vars.get(target.name, {}),
                 framework=self.framework,
             )
-            known = self._compiled[target.name] = self.book.compile(effective)
+            self._whole[target.name] = effective
+            own = tuple(rule for rule in effective.rules if not rule.is_of_the_installation)
+            known = self._compiled[target.name] = self.book.compile(replace(effective, rules=own))
         return known
+
+    def whole_policy(self, target: Target) -> EffectivePolicy:
+        """The policy of `target` with all its rules, those about the installation among them."""
+        self.policy_for(target)
+        return self._whole[target.name]
+
+    def installation(self, targets: Sequence[Target]) -> CompiledPolicy:
+        """The rules about the installation in the policies of `targets`, each once, with the vars of the first that has it."""
+        rules: dict[str, Rule] = {}
+        vars_: dict[str, Var] = {}
+        for target in targets:
+            whole = self.whole_policy(target)
+            rules |= {rule.id: rule for rule in whole.rules if rule.is_of_the_installation and rule.id not in rules}
+            vars_ |= {var.name: var for var in whole.vars if var.name not in vars_}
+        named = tuple(vars_[name] for name in dict.fromkeys(name for rule in rules.values() for c in rule.criteria() for name in c.vars))
+        title = "The auditor's own record"
+        return self.book.compile(EffectivePolicy(name="installation", title=title, version=1, rules=tuple(rules.values()), vars=named))
 
     def assess(
         self,

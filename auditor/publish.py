@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditor import __version__
-from auditor.core.model import Assessment, PolicyText, Standing, TargetText, Waiver
+from auditor.core.model import Assessment, Inspection, PolicyText, Standing, TargetText, Waiver
 from auditor.errors import StoreError
 from auditor.report.formats import FORMATS
 from auditor.report.html import compiled_page
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from auditor.store.store import Store
 
 
-def view_of(store: "Store", targets: Sequence[TargetText], waivers: Sequence[Waiver] = ()) -> View:
+def view_of(store: "Store", targets: Sequence[TargetText], waivers: Sequence[Waiver] = (), *, inspection: Inspection | None = None) -> View:
     """Where `targets` stand by the store, and how `waivers` stand to them; a target that was never read stands there as such."""
-    return view(standings(store, targets), engine_version=__version__, in_file=waivers)
+    return view(standings(store, targets), engine_version=__version__, in_file=waivers, inspection=inspection)
 
 
 def standings(store: "Store", targets: Sequence[TargetText]) -> list[Standing]:

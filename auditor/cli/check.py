@@ -62,7 +62,8 @@ def check(
     put_out(shown, wanted)
     from auditor.core.assess import exit_code
 
-    return exit_code(assessments, fail_on=Severity(fail_on), count_limits=count_limits)
+    besides = [each.finding for each in shown.installation]
+    return exit_code(assessments, fail_on=Severity(fail_on), count_limits=count_limits, besides=besides)
 
 
 def parse_outputs(outputs: tuple[str, ...]) -> list[tuple[str, Path | None]]:

@@ -41,7 +41,7 @@ def explain(settings: Settings, rule: str, target: str | None, policy_name: str 
         settings.configure_logging()
         with opened(settings) as app:
             (chosen,) = app.select([target], {})
-            it = explained(app.judge.book, app.judge.policy_for(chosen).policy, rule)
+            it = explained(app.judge.book, app.judge.whole_policy(chosen), rule)
             standing = next(iter(app.store.standings([target])), None)
     finding = _finding(standing, rule)
     if form == "json":

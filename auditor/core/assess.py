@@ -193,13 +193,16 @@ def is_trouble(finding: Finding) -> bool:
     return finding.outcome is RuleOutcome.ERROR or (finding.outcome is RuleOutcome.NOT_EVALUATED and not finding.standing)
 
 
-def exit_code(assessments: Sequence[Assessment], *, fail_on: Severity = Severity.LOW, count_limits: bool = False) -> int:
+def exit_code(
+    assessments: Sequence[Assessment], *, fail_on: Severity = Severity.LOW, count_limits: bool = False, besides: Sequence[Finding] = ()
+) -> int:
     """0 compliant, 1 a failure or an open drift event of `fail_on` or worse, 3 nothing could be evaluated, 4 evaluated in part and nothing failed.
 
-    `count_limits` takes standing limits (what the source cannot show) for trouble.
+    `count_limits` takes standing limits (what the source cannot show) for trouble. `besides` are findings about the installation: they can fail, and
+    are no target's evaluation.
     """
     findings = [finding for assessment in assessments for finding in assessment.findings]
-    if any(f.outcome is RuleOutcome.FAIL and f.severity is not None and f.severity.rank >= fail_on.rank for f in findings):
+    if any(f.outcome is RuleOutcome.FAIL and f.severity is not None and f.severity.rank >= fail_on.rank for f in (*findings, *besides)):
         return 1
     if any(event.severity.rank >= fail_on.rank for assessment in assessments for event in assessment.drift.open):
         return 1

@@ -34,6 +34,7 @@ class Kind(StrEnum):
     CHECKPOINT = "checkpoint"
     PRUNE = "prune"
     EXPORT = "export"
+    INSPECTION = "inspection"
 
     @property
     def is_read(self) -> bool:

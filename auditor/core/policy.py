@@ -157,6 +157,11 @@ class Rule:
         return tuple(dict.fromkeys(name for criterion in self.criteria() for name in criterion.facts))
 
     @property
+    def is_of_the_installation(self) -> bool:
+        """Whether it reads nothing but the store, and so is judged once a run and not for each target."""
+        return bool(self.facts) and all(name.startswith("store.") for name in self.facts)
+
+    @property
     def is_dated(self) -> bool:
         """Whether its finding depends on the day of the observation."""
         return any(criterion.operator == "days_ahead" for criterion in self.criteria())

@@ -43,6 +43,7 @@ def document(view: View) -> dict[str, Any]:
         "policies": [_policy(shown.policy) | {"targets": list(shown.targets)} for shown in view.policies],
         "needed_vars": [{"var": needed.name, "rules": list(needed.rules), "targets": list(needed.targets)} for needed in view.needed_vars],
         "waivers": [reviewed(shown.review) for shown in view.waivers],
+        "installation": [_finding(shown) for shown in view.installation],
         "blind_spots": list(view.blind_spots),
     }
 

@@ -221,7 +221,8 @@ class ShownWaiver:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """A whole report. `as_of` is the time of the newest observation, None where nothing was ever read."""
+    """A whole report. `as_of` is the time of the newest observation, None where nothing was ever read. `installation` is what the rules about the
+    auditor's own record came to."""
 
     title: str
     period: str
@@ -241,4 +242,5 @@ class View:
     policies: tuple[ShownPolicy, ...]
     needed_vars: tuple[NeededVar, ...]
     waivers: tuple[ShownWaiver, ...] = ()
+    installation: tuple[ShownFinding, ...] = ()
     blind_spots: tuple[str, ...] = BLIND_SPOTS

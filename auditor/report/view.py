@@ -9,6 +9,7 @@ from auditor.core.model import (
     Direction,
     FieldChange,
     Finding,
+    Inspection,
     Leaf,
     Level,
     PolicyText,
@@ -50,12 +51,14 @@ def view(
     title: str = "SMTP profile audit",
     period: str = "",
     in_file: Sequence[Waiver] = (),
+    inspection: Inspection | None = None,
 ) -> View:
     """The report on `standings`, whose order does not matter: the worst comes first, then by name.
 
     `as_of` is the newest observation's end unless given: there is no clock in here, so the same data gives the same report. `period` is a text.
     `in_file` are the waivers of the configuration; those that excused a recorded failure stand in its assessment, whatever the file says by now.
     """
+    installation = _installation(inspection) if inspection else ()
     ends = [standing.assessment.observation.ended_at for standing in standings if standing.assessment]
     as_of = as_of or max(ends, default=None)
     targets = tuple(sorted((_target(standing, as_of) for standing in standings), key=_worst_first))
@@ -69,7 +72,10 @@ def view(
         status=min((target.status for target in targets), key=_RANK.index, default=Status.UNKNOWN),
         counts=_counts(finding for target in targets for finding in target.findings),
         reconciliation=_reconciliation(targets),
-        warnings=tuple(warning for target in sorted(targets, key=lambda t: t.name) for warning in target.warnings),
+        warnings=(
+            *map(_warning, (shown for shown in installation if shown.status is Status.FAIL)),
+            *(warning for target in sorted(targets, key=lambda t: t.name) for warning in target.warnings),
+        ),
         targets=targets,
         changes=tuple(changes),
         drift=tuple(
@@ -81,6 +87,7 @@ def view(
         policies=_policies(targets),
         needed_vars=_needed_vars(targets),
         waivers=waivers.rows(in_file, standings, as_of) if as_of else (),
+        installation=installation,
     )
 
 
@@ -152,6 +159,17 @@ def _finding(target: str, anchor: str, finding: Finding, rules: dict[str, RuleTe
         waiver=waiver,
         told=waivers.told(waiver) if waiver else (),
     )
+
+
+def _installation(inspection: Inspection) -> tuple[ShownFinding, ...]:
+    rules = {rule.id: rule for rule in inspection.policy.rules}
+    return tuple(_finding("installation", "installation", finding, rules, None) for finding in inspection.findings)
+
+
+def _warning(shown: ShownFinding) -> str:
+    """A failing rule about the installation itself: no target's section has it."""
+    found = "; ".join(f"{leaf.fact} is {leaf.observed}" for leaf in shown.leaves)
+    return f"The auditor's own record: {shown.rule.id} {shown.rule.title}. It fails ({shown.severity}): {found}. {shown.rule.remediation}"
 
 
 def _applies(leaf: Leaf) -> str:

@@ -33,7 +33,7 @@ from auditor.core.model import (
     Waiver,
 )
 from auditor.errors import StoreError
-from auditor.store import approvals, calendar, events, ledger, notes, schema, sqlite, tables
+from auditor.store import approvals, calendar, events, inspection, ledger, notes, schema, sqlite, tables
 from auditor.store.calendar import Planned
 from auditor.store.documents import inserted, interned
 from auditor.store.ledger import Entry, Verified
@@ -279,6 +279,16 @@ class Store:
         """The notes on record, the oldest first; only those about one of `about`, if it is given."""
         found = self.entries(kind=Kind.NOTE)
         return tuple(e.body for e in found if e.body is not None and (about is None or e.body["about"] in about))
+
+    def suspects(self) -> tuple[str, ...]:
+        """The stored documents that look as if they held a secret, as table and number."""
+        with self._reading() as connection:
+            return inspection.suspects(connection)
+
+    def record_inspection(self, found: tuple[str, ...], findings: tuple[Finding, ...], *, policy: str, at: datetime) -> None:
+        """Put into the ledger what the rules about the installation came to, where that is news."""
+        with self._writing() as connection:
+            inspection.record(connection, found, findings, policy, at)
 
     def entries(self, *, after: int = 0, newest: int | None = None, oldest: int | None = None, kind: Kind | None = None) -> tuple[Entry, ...]:
         """Records of the ledger in order: those behind number `after`, of one `kind` if it is given, of them the `newest` or `oldest` so many."""

@@ -76,6 +76,7 @@ KINDS = (
     Kind.CHECKPOINT,
     Kind.PRUNE,
     Kind.EXPORT,
+    Kind.INSPECTION,
 )
 """The place here is the number in the database: append only."""
 

@@ -1,6 +1,9 @@
 """Coverage, ledger and notes as they are typed; pauses, retirements and renames as they are configured."""
 
+import hashlib
 import json
+import os
+import sqlite3
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -51,7 +54,7 @@ def test_the_ledger_is_shown_line_by_line_with_targets_by_name(site: Site) -> No
     site.run("check")
     _, out, _ = site.run("ledger", "show", "--kind", "drift")
     assert "prod: event 1 opened: UseSSL true -> false" in out
-    _, out, _ = site.run("ledger", "show", "-n", "1", "--format", "json")
+    _, out, _ = site.run("ledger", "show", "-n", "1", "--kind", "drift", "--format", "json")
     (record,) = [json.loads(line) for line in out.splitlines()]
     assert (record["kind"], len(record["digest"]), len(record["link"])) == ("drift", 64, 64)
 
@@ -173,3 +176,32 @@ def test_a_volatile_field_is_kept_and_no_drift(site: Site) -> None:
     _, out, _ = site.run("show", "prod")
     assert "SenderName ignored" in out
     assert "the configuration calls this field volatile" in " ".join(out.split())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="this system keeps no such modes")
+def test_a_database_that_others_may_read_fails_once_for_the_installation(site: Site) -> None:
+    site.configure(policy="recommended")
+    code, found = site.check()
+    assert (code, [finding["outcome"] for finding in found["installation"]]) == (0, ["pass"])
+    assert "DRF-004" not in {finding["rule"] for finding in found["targets"][0]["findings"]}
+    site.database.chmod(0o644)
+    code, found = site.check()
+    (finding,) = found["installation"]
+    assert (code, finding["rule"], finding["outcome"], finding["severity"]) == (1, "DRF-004", "fail", "critical")
+    assert "auditor.db" in " ".join(found["warnings"])
+    _, out, _ = site.run("ledger", "show", "--kind", "inspection", "--format", "json")
+    assert len(out.splitlines()) == 2, "only what is news is recorded"
+
+
+def test_a_stored_document_that_looks_like_a_secret_is_found_and_stays_found(site: Site) -> None:
+    site.configure(policy="recommended")
+    site.check()
+    with sqlite3.connect(site.database) as connection:
+        token = "ghp_" + "".join(reversed("wJ9cQ2xV7bN4mK8pL3zR6tY1uH5gF0dS2aE4"))
+        document = json.dumps({"hint": "", "message": token}, separators=(",", ":"))
+        connection.execute("insert into remarks (digest, document) values (?, ?)", (hashlib.sha256(document.encode()).hexdigest(), document))
+    connection.close()
+    for _ in range(2):
+        code, found = site.check()
+        assert (code, found["installation"][0]["because"][0]["actual"]) == (1, ["remarks 1"])
+        assert token not in json.dumps(found)

@@ -22,7 +22,7 @@ WRITTEN: dict[str, WrittenRule] = {written.rule.id: written for name in BOOK.nam
 # The catalogue: the owner's three, CFG-001 to CFG-035 less CFG-007 (it needs a probe), OAU-001 to OAU-012; CFG-036 finds a profile of defaults.
 IDS = {f"SMTP-{number:03}" for number in range(1, 4)} | {f"OAU-{number:03}" for number in range(1, 13)}
 IDS |= {f"CFG-{number:03}" for number in range(1, 37)} - {"CFG-007"}
-IDS |= {"DRF-001", "DRF-002", "DRF-003", "DRF-005", "DRF-006"}
+IDS |= {"DRF-001", "DRF-002", "DRF-003", "DRF-004", "DRF-005", "DRF-006"}
 STRICT_ALONE = {
     "DRF-003",
     "DRF-005",

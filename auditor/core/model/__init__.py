@@ -10,7 +10,7 @@ from auditor.core.model.fact import CONFIGURED, OAUTH_FIELDS, PROFILE_FIELDS, SE
 from auditor.core.model.finding import Direction, FieldChange, Finding, Leaf, Level, RuleOutcome, Severity, Verdict
 from auditor.core.model.observation import Collection, Memory, Observation, ReadOutcome
 from auditor.core.model.snapshot import Fingerprint, HeaderSeen, ProfileField, SecretPlace, Snapshot, UnknownField
-from auditor.core.model.standing import MAX_MOVED, Moved, PolicyText, RuleText, Standing, TargetText
+from auditor.core.model.standing import MAX_MOVED, Inspection, Moved, PolicyText, RuleText, Standing, TargetText
 from auditor.core.model.target import Auth, BasicAuth, ClientCertificate, ClientCredentials, Schedule, SecretRef, StaticToken, Target, TokenAuthMethod
 from auditor.core.model.waiver import Waiver
 
@@ -38,6 +38,7 @@ __all__ = [
     "Finding",
     "Fingerprint",
     "HeaderSeen",
+    "Inspection",
     "JsonType",
     "Judgement",
     "Leaf",

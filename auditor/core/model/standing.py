@@ -8,7 +8,7 @@ from typing import Any
 from auditor.core.canonical import digest
 from auditor.core.model.approval import Approval
 from auditor.core.model.assessment import Assessment
-from auditor.core.model.finding import FieldChange
+from auditor.core.model.finding import FieldChange, Finding
 from auditor.core.model.snapshot import Snapshot
 
 
@@ -56,6 +56,14 @@ class PolicyText:
                 for rule in document["rules"]
             ),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inspection:
+    """What the rules about the installation came to, and by which policy."""
+
+    findings: tuple[Finding, ...]
+    policy: PolicyText
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
