@@ -4,6 +4,7 @@ Nothing here can hold a secret: a fact of a secret is its state, what identifies
 """
 
 from auditor.core.model.approval import Approval, Revocation
+from auditor.core.model.attribution import Attribution, AttributionVerdict, AuditEntry, AuditTrail, Naming, Signature, TrailOutcome
 from auditor.core.model.fact import OAUTH_FIELDS, PROFILE_FIELDS, SECRET_FIELDS, Fact, FactValue, JsonType, Shape, State
 from auditor.core.model.finding import Assessment, Direction, FieldChange, Finding, Judgement, Leaf, Level, RuleOutcome, Severity, Verdict
 from auditor.core.model.observation import Collection, Memory, Observation, ReadOutcome
@@ -19,6 +20,10 @@ __all__ = [
     "SECRET_FIELDS",
     "Approval",
     "Assessment",
+    "Attribution",
+    "AttributionVerdict",
+    "AuditEntry",
+    "AuditTrail",
     "Auth",
     "BasicAuth",
     "ClientCertificate",
@@ -37,6 +42,7 @@ __all__ = [
     "Level",
     "Memory",
     "Moved",
+    "Naming",
     "Observation",
     "PolicyText",
     "ProfileField",
@@ -49,6 +55,7 @@ __all__ = [
     "SecretRef",
     "Severity",
     "Shape",
+    "Signature",
     "Snapshot",
     "Standing",
     "State",
@@ -56,6 +63,7 @@ __all__ = [
     "Target",
     "TargetText",
     "TokenAuthMethod",
+    "TrailOutcome",
     "UnknownField",
     "Verdict",
     "Waiver",
