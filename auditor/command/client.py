@@ -6,18 +6,19 @@ What goes wrong with the server is the observation's outcome, never an exception
 import logging
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 
-from auditor.command import auth, headers, wire
+from auditor.command import auditlog, auth, headers, pam, wire
 from auditor.command.connection import Answer, TlsContexts
 from auditor.command.session import Session
 from auditor.command.words import Trouble
 from auditor.core.model import (
+    AuditTrail,
     Collection,
     Fingerprint,
     Memory,
@@ -26,6 +27,7 @@ from auditor.core.model import (
     SecretRef,
     Snapshot,
     Target,
+    TrailOutcome,
 )
 
 _log = logging.getLogger("auditor.command")
@@ -53,6 +55,7 @@ class Reader:
         self.secret, self.fingerprint, self.clock, self.sleep, self.jitter = secret, fingerprint, clock, sleep, jitter
         self.collector_host, self.collector_version, self.transport = collector_host, collector_version, transport
         self.contexts, self.tokens = TlsContexts(), auth.TokenCache()
+        self._pam_denied: dict[str, tuple[str, datetime]] = {}
 
     def observe(self, target: Target, memory: Memory, *, force: bool = False) -> tuple[Observation, Memory]:
         """Read the profile of `target` once; `memory` is what the previous call gave back, and what came back now is for the next.
@@ -67,6 +70,9 @@ class Reader:
             if not force:
                 _respect_back_off(memory, started_at)
             version, snapshot = visit.read(memory)
+            if target.pam_providers:
+                known = self._providers(visit, version, force=force) if pam.points_at_pam(snapshot) else {}
+                snapshot = pam.with_vaults(snapshot, known)
             outcome = ReadOutcome.OBSERVED if snapshot.configured else ReadOutcome.NOT_CONFIGURED
             message = "" if snapshot.configured else f"{visit.who} has no mail profile"
             memory = Memory(identity=memory.identity, api_version=version, product_version=visit.seen.get("product_version"))
@@ -89,6 +95,31 @@ class Reader:
         )
         _note(observation)
         return observation, memory
+
+    def audit_trail(self, target: Target, *, after: datetime, until: datetime, product_version: str | None = None) -> AuditTrail:
+        """What Command's audit log says of the time after `after` and through `until`; no request is made unless `target.attribution`.
+
+        `product_version`, as a Collection has it, tells which form of the query is tried first. Trouble is the trail's outcome, never raised, and a
+        denial does not start the target's back-off. Whether to ask again after one is the caller's to decide: Command logs each denied call.
+        """
+        if not target.attribution:
+            return AuditTrail(outcome=TrailOutcome.NOT_ASKED, message="`attribution` is not turned on for this target", after=after, until=until)
+        session = Session(self, target)
+        try:
+            return auditlog.read(session, after=after, until=until, product_version=product_version)
+        finally:
+            session.close()
+
+    def _providers(self, visit: "_Visit", version: int, *, force: bool) -> Mapping[int, pam.Provider] | pam.Unseen:
+        """The PAM providers; after a denial they are not asked for again until `backoff_s` have passed, in this process."""
+        target, identity = visit.target, visit.session.identity
+        denied = self._pam_denied.get(target.name)
+        if not force and denied is not None and denied[0] == identity and self.clock() < denied[1]:
+            return pam.NOT_PERMITTED
+        found = pam.providers(visit.session, version=version, product_version=visit.seen.get("product_version"), within_s=target.timeout_s)
+        if found is pam.NOT_PERMITTED:
+            self._pam_denied[target.name] = (identity, self.clock() + timedelta(seconds=target.backoff_s))
+        return found
 
 
 def _respect_back_off(memory: Memory, now: datetime) -> None:

@@ -142,6 +142,11 @@ class Session:
         """How long the next request may take."""
         return min(self.target.timeout_s, max(self._ends_at - time.monotonic(), 0.0))
 
+    def countdown(self, within_s: float | None) -> Callable[[], float]:
+        """What tells how long the next of several requests may take that are to end within `within_s` from now, and with the session."""
+        ends_at = self._ends_at if within_s is None else min(self._ends_at, time.monotonic() + within_s)
+        return lambda: min(self.target.timeout_s, max(ends_at - time.monotonic(), 0.0))
+
     def trouble(self, answer: Answer) -> Trouble:
         """What it means that the server answered so."""
         return words.of_status(answer.status, answer.headers, answer.body, self.who, now=self.means.clock())

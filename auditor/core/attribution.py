@@ -8,8 +8,6 @@ import re
 from collections.abc import Collection
 from datetime import datetime, timedelta
 
-from auditor.core import detectors
-from auditor.core.characters import has_bidi, has_control, has_zero_width
 from auditor.core.model import Attribution, AttributionVerdict, AuditEntry, AuditTrail, Naming, Signature, TrailOutcome
 from auditor.core.model.attribution import APPLICATION_SETTING
 
@@ -60,19 +58,6 @@ def names_profile(entry: AuditEntry) -> bool:
 def may_concern(entry: AuditEntry) -> bool:
     """Whether the entry is worth keeping: it names the profile, or wrote one of Command's settings without saying which."""
     return names_profile(entry) or (entry.operation in _WRITES and entry.category == APPLICATION_SETTING)
-
-
-def safe_text(text: str, *, limit: int) -> str:
-    """A text of the audit log as it may be kept and shown: on one line, what is not seen spelt out, cut to `limit` characters, no live secret."""
-    if detectors.looks_like_secret(text[: 4 * limit]):
-        return "(withheld: it looks like a secret)"[:limit]
-    shown = "".join(_spelt(character) for character in text[: limit + 1])
-    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
-
-
-def _spelt(character: str) -> str:
-    is_hidden = has_control(character) or has_bidi(character) or has_zero_width(character) or not character.isprintable()
-    return f"[U+{ord(character):04X}]" if is_hidden else character
 
 
 def attribute(fields_changed: Collection[str], *, not_before: datetime, not_after: datetime, trail: AuditTrail) -> Attribution:

@@ -77,7 +77,8 @@ class Schedule:
 class Target:
     """One Keyfactor Command server to audit. `url` has scheme, host and port alone; paths are absolute.
 
-    `timeout_s` bounds one whole request, body included; `backoff_s` is how long a 401 or 403 holds further calls back.
+    `timeout_s` bounds one whole request, body included; `backoff_s` is how long a 401 or 403 holds further calls back. `attribution` and
+    `pam_providers` ask Command's audit log and its list of PAM providers, too, each of which needs a permission of its own.
     """
 
     name: str
@@ -97,4 +98,6 @@ class Target:
     labels: tuple[tuple[str, str], ...] = ()
     owner: str | None = None
     policy: str = "recommended"
+    attribution: bool = False
+    pam_providers: bool = False
     schedule: Schedule | None = None
