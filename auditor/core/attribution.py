@@ -91,7 +91,8 @@ def attribute(fields_changed: Collection[str], *, not_before: datetime, not_afte
         return _candidates(naming, doubts)
     settings = [entry for entry in near if may_concern(entry)]
     if settings:
-        return _candidates(settings, ["no entry names the mail profile; these changed settings of Command in the interval, which proves nothing"])
+        gap = [f"entries may be missing{_because(trail)}"] if not trail.complete else []
+        return _candidates(settings, ["no entry names the mail profile; these wrote settings of Command in the interval, which proves nothing", *gap])
     if not trail.complete:
         return _verdict(
             AttributionVerdict.NOT_ATTRIBUTABLE, f"no entry that was read names the mail profile, and some may be missing{_because(trail)}"
