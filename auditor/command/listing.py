@@ -87,7 +87,7 @@ def read(session: Session, question: Question, *, product_version: str | None, w
 class _Reading:
     def __init__(self, session: Session, question: Question, within_s: float | None) -> None:
         self.session, self.question = session, question
-        self.left_s = session.countdown(within_s)
+        self.left_s, self.is_short = session.countdown(within_s), within_s is not None
         self.bytes = 0
         self.odd = 0
         self.offset: tuple[timedelta, int] | None = None
@@ -141,7 +141,7 @@ class _Reading:
         values = (self.question.query, page, PER_PAGE, self.question.sort_field, 1)  # 1 is descending, whatever the parameter's name says
         asked = urlencode({name: value for name, value in zip(dialect.value, values, strict=True) if value != ""})
         url = f"{self.session.base}{self.question.path}?{asked}"
-        answer = self.session.patiently(lambda: self.once(url))
+        answer = self.session.patiently(lambda: self.once(url), left_s=self.left_s if self.is_short else None)
         if headers.is_unsupported(answer, self.question.version):
             raise Unsupported
         if answer.status in (401, 403):

@@ -116,8 +116,8 @@ class Session:
             "GET", url, headers=sent, timeout_s=left_s if within_s is None else min(left_s, within_s), max_body_bytes=max_body_bytes
         )
 
-    def patiently(self, once: Callable[[], _T]) -> _T:
-        """What `once` gives, again while trouble may pass and there is time.
+    def patiently(self, once: Callable[[], _T], *, left_s: Callable[[], float] | None = None) -> _T:
+        """What `once` gives, again while trouble may pass and there is time: that of the session, or less where `left_s` tells how much.
 
         Raises:
             Trouble: It did not pass.
@@ -129,7 +129,7 @@ class Session:
                 wait_s = FIRST_RETRY_S * 2 ** (attempt - 1) * (0.5 + self.means.jitter())
                 if trouble.wait_s is not None:
                     wait_s = min(max(trouble.wait_s, 0.0), MAX_RETRY_AFTER_S) + self.means.jitter()
-                if not trouble.passes or attempt >= self.target.attempts or time.monotonic() + wait_s >= self._ends_at:
+                if not trouble.passes or attempt >= self.target.attempts or wait_s >= (left_s or self._left_s)():
                     raise
             self.means.sleep(wait_s)
         raise AssertionError("count() has no end")  # pragma: no cover
@@ -140,7 +140,10 @@ class Session:
 
     def time_left_s(self) -> float:
         """How long the next request may take."""
-        return min(self.target.timeout_s, max(self._ends_at - time.monotonic(), 0.0))
+        return min(self.target.timeout_s, max(self._left_s(), 0.0))
+
+    def _left_s(self) -> float:
+        return self._ends_at - time.monotonic()
 
     def countdown(self, within_s: float | None) -> Callable[[], float]:
         """What tells how long the next of several requests may take that are to end within `within_s` from now, and with the session."""
