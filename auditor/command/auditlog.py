@@ -112,17 +112,19 @@ def _entry(item: Mapping[str, Any]) -> AuditEntry | None:
     texts = [item.get(key) for key in ("User", "EntityType", "AuditIdentifier", "Message")]
     if at is None or not all(type(code) is int for code in codes) or not all(isinstance(text, str | None) for text in texts):
         return None
-    category, operation = (int(code) for code in codes if code is not None)
+    code, operation = (int(code) for code in codes if code is not None)
+    category = _CATEGORIES.get(code, str(code))
     user, entity_type, identifier, message = (text or "" for text in texts)
+    entity_type, identifier = entity_type[:MAX_TYPE], identifier[:MAX_IDENTIFIER]
     return AuditEntry(
         id=item["Id"],
         at=at,
         user=shown_text(user, limit=MAX_USER),
         operation=_OPERATIONS.get(operation, str(operation)),
-        category=_CATEGORIES.get(category, str(category)),
+        category=category,
         entity_type=shown_text(entity_type, limit=MAX_TYPE),
         identifier=shown_text(identifier, limit=MAX_IDENTIFIER),
-        named=named_in(entity_type=entity_type[:MAX_TYPE], identifier=identifier[:MAX_IDENTIFIER], message=message),
+        named=named_in(category=category, entity_type=entity_type, identifier=identifier, message=message),
     )
 
 

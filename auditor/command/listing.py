@@ -23,6 +23,8 @@ MAX_PAGE_BYTES = 2 * 1024 * 1024
 MAX_LIST_BYTES = 16 * 1024 * 1024
 MAX_ITEMS_OF_A_PAGE = 1000
 """A server that does not know our parameters may send more than was asked for; past this it is no page."""
+MAX_ANSWER_FOR_CLOCK = timedelta(seconds=2)
+"""An answer that took longer says too little of the server's clock."""
 
 
 class Dialect(Enum):
@@ -181,7 +183,3 @@ class _Reading:
         if not isinstance(items, list) or len(items) > MAX_ITEMS_OF_A_PAGE:
             raise Trouble(ReadOutcome.MALFORMED, f"{self.session.who} sent what is no page of a list for {self.question.path}")
         return items
-
-
-MAX_ANSWER_FOR_CLOCK = timedelta(seconds=2)
-"""An answer that took longer says too little of the server's clock."""

@@ -23,14 +23,18 @@ _WHOLE_PROFILE = "profile.configured"
 _WRITES = ("Created", "Updated", "Deleted")
 
 
-def named_in(*, entity_type: str, identifier: str, message: str) -> tuple[Naming, ...]:
-    """Where an entry speaks of SMTP or mail. The message is searched as text, up to `MAX_MESSAGE` characters: nothing in it is parsed or resolved."""
-    found = []
+def named_in(*, category: str | None, entity_type: str, identifier: str, message: str) -> tuple[Naming, ...]:
+    """Where an entry speaks of SMTP or mail. The message is searched as text, up to `MAX_MESSAGE` characters: nothing in it is parsed or resolved.
+
+    Outside Command's settings, words with a host, mailbox, path or distinguished name in them say nothing: certificates are called that, too.
+    """
+    is_setting = category == APPLICATION_SETTING
     places = (
         (entity_type, Naming.SMTP_IN_TYPE, Naming.MAIL_IN_TYPE),
-        (identifier, Naming.SMTP_IN_IDENTIFIER, Naming.MAIL_IN_IDENTIFIER),
-        (message[:MAX_MESSAGE], Naming.SMTP_IN_MESSAGE, Naming.MAIL_IN_MESSAGE),
+        (identifier if is_setting else _plain(identifier), Naming.SMTP_IN_IDENTIFIER, Naming.MAIL_IN_IDENTIFIER),
+        (message[:MAX_MESSAGE] if is_setting else _plain(message[:MAX_MESSAGE]), Naming.SMTP_IN_MESSAGE, Naming.MAIL_IN_MESSAGE),
     )
+    found = []
     for text, smtp, mail in places:
         if _SMTP.search(text):
             found.append(smtp)
@@ -39,25 +43,37 @@ def named_in(*, entity_type: str, identifier: str, message: str) -> tuple[Naming
     return tuple(found)
 
 
+def _plain(text: str) -> str:
+    """The words of `text` that are no names of other things; in time proportional to its length."""
+    return " ".join(word for word in _BETWEEN_WORDS.split(text) if not _NAME_OF_SOMETHING.search(word.strip("/=")))
+
+
 _SMTP = re.compile(r"smtp", re.IGNORECASE)
 _MAIL = re.compile(r"mail", re.IGNORECASE)
+_BETWEEN_WORDS = re.compile(r"[\s<>\"',;:()]+")
+_NAME_OF_SOMETHING = re.compile(r"[.@=\\/]")
 
 
 def names_profile(entry: AuditEntry) -> bool:
     """Whether the entry says by itself that the mail profile was written.
 
-    SMTP counts wherever it stands. Mail counts in type and identifier, and in the message of a change of Command's settings alone: elsewhere a
-    certificate's subject or a user's mailbox has it, too.
+    SMTP in type or identifier does. In a change of Command's settings, so does mail there, or SMTP in the message. Mail in a message does not: it is
+    in the settings of alerts and reports as well, and were the profile not audited at all, such an entry would be the only one.
     """
     if entry.operation not in _WRITES:
         return False
-    is_setting = entry.category == APPLICATION_SETTING
-    return any(naming is not Naming.MAIL_IN_MESSAGE or is_setting for naming in entry.named)
+    telling = _TELLING_OF_A_SETTING if entry.category == APPLICATION_SETTING else _TELLING
+    return not telling.isdisjoint(entry.named)
+
+
+_TELLING = frozenset({Naming.SMTP_IN_TYPE, Naming.SMTP_IN_IDENTIFIER})
+_TELLING_OF_A_SETTING = _TELLING | {Naming.MAIL_IN_TYPE, Naming.MAIL_IN_IDENTIFIER, Naming.SMTP_IN_MESSAGE}
+_HINTING = frozenset(Naming) - {Naming.MAIL_IN_MESSAGE}
 
 
 def may_concern(entry: AuditEntry) -> bool:
-    """Whether the entry is worth keeping: it names the profile, or wrote one of Command's settings without saying which."""
-    return names_profile(entry) or (entry.operation in _WRITES and entry.category == APPLICATION_SETTING)
+    """Whether the entry is worth keeping: it wrote one of Command's settings, or speaks of mail in more than a message."""
+    return entry.operation in _WRITES and (entry.category == APPLICATION_SETTING or not _HINTING.isdisjoint(entry.named))
 
 
 def attribute(fields_changed: Collection[str], *, not_before: datetime, not_after: datetime, trail: AuditTrail) -> Attribution:
@@ -66,7 +82,7 @@ def attribute(fields_changed: Collection[str], *, not_before: datetime, not_afte
     - *attributed*: one entry names the mail profile, lies within the interval by the server's clock, names a user and can explain the change; no
       second one does, and the log was read whole. An invalid signature is said first: then the log itself is in doubt.
     - *candidates*: several name it; or one does, and another may be missing, the clocks do not settle it, it names no user, or it is a deletion and
-      the profile is still there; or none does, and Command's settings were written by somebody. Nobody is named by that.
+      the profile is still there; or none does, and somebody wrote settings of Command, or something that may have to do with mail. Nobody is named.
     - *pending*: the log was not read, or not of this interval; a later read can fill it in.
     """
     if not fields_changed:
@@ -92,7 +108,10 @@ def attribute(fields_changed: Collection[str], *, not_before: datetime, not_afte
     settings = [entry for entry in near if may_concern(entry)]
     if settings:
         gap = [f"entries may be missing{_because(trail)}"] if not trail.complete else []
-        return _candidates(settings, ["no entry names the mail profile; these wrote settings of Command in the interval, which proves nothing", *gap])
+        return _candidates(
+            settings,
+            ["no entry names the mail profile; these wrote settings of Command, or speak of mail, in the interval, which proves nothing", *gap],
+        )
     if not trail.complete:
         return _verdict(
             AttributionVerdict.NOT_ATTRIBUTABLE, f"no entry that was read names the mail profile, and some may be missing{_because(trail)}"

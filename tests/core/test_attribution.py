@@ -1,5 +1,6 @@
 """To whom a change is laid: to the one entry that names the profile, and to nobody for having been at work at that time."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
 
@@ -218,39 +219,72 @@ def test_every_invalid_signature_is_named() -> None:
 # --- what names the profile ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("texts", "named"),
-    [
-        ({"entity_type": "SMTP"}, (Naming.SMTP_IN_TYPE,)),
-        ({"identifier": "SmtpProfile 1"}, (Naming.SMTP_IN_IDENTIFIER,)),
-        ({"message": "<Smtp>"}, (Naming.SMTP_IN_MESSAGE,)),
-        ({"entity_type": "MailServer"}, (Naming.MAIL_IN_TYPE,)),
-        ({"identifier": "E-mail settings"}, (Naming.MAIL_IN_IDENTIFIER,)),
-        ({"message": "<Email/>"}, (Naming.MAIL_IN_MESSAGE,)),
-        ({"entity_type": "SMTP", "message": "smtp mail"}, (Naming.SMTP_IN_TYPE, Naming.SMTP_IN_MESSAGE)),
-        ({"message": "x" * (MAX_MESSAGE - 4) + "smtp"}, (Naming.SMTP_IN_MESSAGE,)),
-        ({"message": "x" * (MAX_MESSAGE - 3) + "smtp"}, ()),
-        ({"entity_type": "ApplicationSetting", "identifier": "Console timeout", "message": "<xml/>"}, ()),
-        ({"message": "<!DOCTYPE a [<!ENTITY b 'smt'>]><a>&b;p</a>"}, ()),
-    ],
-)
-def test_an_entry_names_the_profile_where_it_says_smtp_or_mail(texts: dict[str, str], named: tuple[Naming, ...]) -> None:
-    assert named_in(**{"entity_type": "", "identifier": "", "message": ""} | texts) == named
+SETTING = "ApplicationSetting"
+TYPE, IDENTIFIER, MESSAGE = Naming.SMTP_IN_TYPE, Naming.SMTP_IN_IDENTIFIER, Naming.SMTP_IN_MESSAGE
 
 
 @pytest.mark.parametrize(
-    ("named", "category", "names"),
+    ("texts", "of_setting", "of_other"),
     [
-        (Naming.SMTP_IN_MESSAGE, "2003", True),
-        (Naming.MAIL_IN_TYPE, None, True),
-        (Naming.MAIL_IN_IDENTIFIER, "2003", True),
-        (Naming.MAIL_IN_MESSAGE, "ApplicationSetting", True),
-        (Naming.MAIL_IN_MESSAGE, "2003", False),
+        ({"entity_type": "SMTP"}, (TYPE,), (TYPE,)),
+        ({"entity_type": "Keyfactor.Smtp.Profile"}, (TYPE,), (TYPE,)),
+        ({"entity_type": "MailServer"}, (Naming.MAIL_IN_TYPE,), (Naming.MAIL_IN_TYPE,)),
+        ({"identifier": "SmtpProfile 1"}, (IDENTIFIER,), (IDENTIFIER,)),
+        ({"identifier": "E-mail settings"}, (Naming.MAIL_IN_IDENTIFIER,), (Naming.MAIL_IN_IDENTIFIER,)),
+        ({"identifier": "SMTP.Host"}, (IDENTIFIER,), ()),
+        ({"identifier": "smtp.corp.example"}, (IDENTIFIER,), ()),
+        ({"identifier": "CN=smtp, OU=mail"}, (IDENTIFIER,), ()),
+        ({"identifier": r"CORP\mailadmin"}, (Naming.MAIL_IN_IDENTIFIER,), ()),
+        ({"message": '<Smtp Host="x"/>'}, (MESSAGE,), (MESSAGE,)),
+        ({"message": "<Smtp/>"}, (MESSAGE,), (MESSAGE,)),
+        ({"message": "<San>smtp.corp.example</San>"}, (MESSAGE,), ()),
+        ({"message": "<Email>pki@mail.example</Email>"}, (Naming.MAIL_IN_MESSAGE,), (Naming.MAIL_IN_MESSAGE,)),
+        ({"entity_type": "SMTP", "message": "smtp mail"}, (TYPE, MESSAGE), (TYPE, MESSAGE)),
+        ({"message": " " * (MAX_MESSAGE - 4) + "smtp"}, (MESSAGE,), (MESSAGE,)),
+        ({"message": " " * (MAX_MESSAGE - 3) + "smtp"}, (), ()),
+        ({"entity_type": "ApplicationSetting", "identifier": "Console timeout", "message": "<xml/>"}, (), ()),
+        ({"message": "<!DOCTYPE a [<!ENTITY b 'smt'>]><a>&b;p</a>"}, (), ()),
+    ],
+    ids=str,
+)
+def test_an_entry_speaks_of_mail_where_it_says_so_and_not_where_something_is_called_so(
+    texts: dict[str, str], of_setting: tuple[Naming, ...], of_other: tuple[Naming, ...]
+) -> None:
+    said = {"entity_type": "", "identifier": "", "message": ""} | texts
+
+    assert [named_in(category=category, **said) for category in (SETTING, "2003", None)] == [of_setting, of_other, of_other]
+
+
+@pytest.mark.parametrize("filler", ["x", ".", "<", "a.", "=/"])
+def test_a_long_message_is_searched_in_time(filler: str) -> None:
+    begun = time.monotonic()
+    assert named_in(category="2003", entity_type="", identifier="", message=filler * MAX_MESSAGE) == ()
+    assert time.monotonic() - begun < 2
+
+
+@pytest.mark.parametrize(
+    ("named", "category", "names", "concerns"),
+    [
+        (TYPE, "2003", True, True),
+        (IDENTIFIER, None, True, True),
+        (MESSAGE, "2003", False, True),
+        (Naming.MAIL_IN_TYPE, "2003", False, True),
+        (Naming.MAIL_IN_IDENTIFIER, "2003", False, True),
+        (Naming.MAIL_IN_MESSAGE, "2003", False, False),
+        *((naming, SETTING, naming is not Naming.MAIL_IN_MESSAGE, True) for naming in Naming),
     ],
 )
-def test_mail_in_a_message_counts_for_a_change_of_settings_alone(named: Naming, category: str | None, names: bool) -> None:
-    assert names_profile(entry(named=(named,), category=category)) is names
-    assert may_concern(entry(named=(named,), category=category)) is names
+def test_the_profile_is_named_by_what_can_hardly_mean_something_else(named: Naming, category: str | None, names: bool, concerns: bool) -> None:
+    said = entry(named=(named,), category=category)
+
+    assert (names_profile(said), may_concern(said)) == (names, concerns)
+    assert laid(said).verdict is (ATTRIBUTED if names else CANDIDATES if concerns else NOT_ATTRIBUTABLE)
+
+
+@pytest.mark.parametrize("operation", ["4", "Validated", ""])
+def test_an_operation_that_writes_nothing_concerns_nobody(operation: str) -> None:
+    assert not names_profile(entry(operation=operation))
+    assert not may_concern(entry(operation=operation))
 
 
 def test_of_many_candidates_the_last_are_listed() -> None:
