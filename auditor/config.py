@@ -247,6 +247,8 @@ class TargetSettings(_Strict):
     labels: dict[_Label, _Label] | None = None
     owner: _Text | None = None
     policy: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
+    attribution: bool | None = None
+    pam_providers: bool | None = None
     schedule: _Schedule | None = None
     volatile: list[_Volatile] | None = None
 
@@ -328,6 +330,8 @@ def _target(source: yamlfile.YamlFile, content: _File, index: int, entry: _Targe
         ca_file=str(_beside(folder, values["ca_file"])) if values.get("ca_file") else None,
         insecure_skip_verify=bool(values.get("insecure_skip_verify")),
         insecure_http=insecure_http,
+        attribution=bool(values.get("attribution")),
+        pam_providers=bool(values.get("pam_providers")),
         no_proxy=tuple(name.lower() for name in values.get("no_proxy") or ()),
         labels=tuple(sorted((values.get("labels") or {}).items())),
         schedule=_schedule(source, schedule, places["schedule"]) if schedule else None,

@@ -48,6 +48,8 @@ defaults:
   timeout: 30s                          # for one whole request
   attempts: 3                           # only what can pass is tried again
   backoff: 6h                           # after a 401 or 403: Command logs every denied call
+  # attribution: true                   # who changed the profile, by Command's audit log; needs the permission Auditing: Read
+  # pam_providers: true                 # which vault keeps a secret; needs the permission PAM: Read
 
 database: auditor.db
 fingerprint_key: file:auditor.key       # keep it with your backups of the database

@@ -58,6 +58,8 @@ def _described(config: "Config", target: "Target") -> dict[str, Any]:
         "no_proxy": ", ".join(target.no_proxy) or "none",
         "insecure_skip_verify": target.insecure_skip_verify,
         "insecure_http": target.insecure_http,
+        "attribution": target.attribution,
+        "pam_providers": target.pam_providers,
         "timeout": f"{target.timeout_s:g}s",
         "attempts": target.attempts,
         "max_body_bytes": target.max_body_bytes,

@@ -3,28 +3,22 @@
 What goes wrong with the server is the observation's outcome, never an exception: a read is recorded whatever it met.
 """
 
-import hashlib
 import logging
 import random
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
-from itertools import count
-from pathlib import Path
-from typing import Any, TypeVar, assert_never
-from urllib.parse import urlsplit
+from typing import Any
 
 import httpx
 
-from auditor.command import auth, headers, wire, words
-from auditor.command.connection import Answer, Connection, TlsContexts
+from auditor.command import auditlog, auth, headers, pam, wire
+from auditor.command.connection import Answer, TlsContexts
+from auditor.command.session import Session
 from auditor.command.words import Trouble
-from auditor.core.canonical import digest
 from auditor.core.model import (
-    BasicAuth,
-    ClientCredentials,
+    AuditTrail,
     Collection,
     Fingerprint,
     Memory,
@@ -32,18 +26,11 @@ from auditor.core.model import (
     ReadOutcome,
     SecretRef,
     Snapshot,
-    StaticToken,
     Target,
+    TrailOutcome,
 )
-from auditor.errors import SecretError
-
-OVERALL_TIMEOUTS = 4
-"""All requests of one observation, with the waits between them, end within so many times `timeout_s`."""
-MAX_RETRY_AFTER_S = 30.0
-FIRST_RETRY_S = 0.5
 
 _log = logging.getLogger("auditor.command")
-_T = TypeVar("_T")
 
 
 class Reader:
@@ -68,6 +55,7 @@ class Reader:
         self.secret, self.fingerprint, self.clock, self.sleep, self.jitter = secret, fingerprint, clock, sleep, jitter
         self.collector_host, self.collector_version, self.transport = collector_host, collector_version, transport
         self.contexts, self.tokens = TlsContexts(), auth.TokenCache()
+        self._pam_denied: dict[str, tuple[str, datetime]] = {}
 
     def observe(self, target: Target, memory: Memory, *, force: bool = False) -> tuple[Observation, Memory]:
         """Read the profile of `target` once; `memory` is what the previous call gave back, and what came back now is for the next.
@@ -82,6 +70,9 @@ class Reader:
             if not force:
                 _respect_back_off(memory, started_at)
             version, snapshot = visit.read(memory)
+            if target.pam_providers:
+                known = self._providers(visit, version, force=force) if pam.points_at_pam(snapshot) else {}
+                snapshot = pam.with_vaults(snapshot, known)
             outcome = ReadOutcome.OBSERVED if snapshot.configured else ReadOutcome.NOT_CONFIGURED
             message = "" if snapshot.configured else f"{visit.who} has no mail profile"
             memory = Memory(identity=memory.identity, api_version=version, product_version=visit.seen.get("product_version"))
@@ -104,6 +95,31 @@ class Reader:
         )
         _note(observation)
         return observation, memory
+
+    def audit_trail(self, target: Target, *, after: datetime, until: datetime, product_version: str | None = None) -> AuditTrail:
+        """What Command's audit log says of the time after `after` and through `until`; no request is made unless `target.attribution`.
+
+        `product_version`, as a Collection has it, tells which form of the query is tried first. Trouble is the trail's outcome, never raised, and a
+        denial does not start the target's back-off. Whether to ask again after one is the caller's to decide: Command logs each denied call.
+        """
+        if not target.attribution:
+            return AuditTrail(outcome=TrailOutcome.NOT_ASKED, message="`attribution` is not turned on for this target", after=after, until=until)
+        session = Session(self, target)
+        try:
+            return auditlog.read(session, after=after, until=until, product_version=product_version)
+        finally:
+            session.close()
+
+    def _providers(self, visit: "_Visit", version: int, *, force: bool) -> Mapping[int, pam.Provider] | pam.Unseen:
+        """The PAM providers; after a denial they are not asked for again until `backoff_s` have passed, in this process."""
+        target, identity = visit.target, visit.session.identity
+        denied = self._pam_denied.get(target.name)
+        if not force and denied is not None and denied[0] == identity and self.clock() < denied[1]:
+            return pam.NOT_PERMITTED
+        found = pam.providers(visit.session, version=version, product_version=visit.seen.get("product_version"), within_s=target.timeout_s)
+        if found is pam.NOT_PERMITTED:
+            self._pam_denied[target.name] = (identity, self.clock() + timedelta(seconds=target.backoff_s))
+        return found
 
 
 def _respect_back_off(memory: Memory, now: datetime) -> None:
@@ -133,15 +149,10 @@ class _Visit:
 
     def __init__(self, reader: Reader, target: Target) -> None:
         self.reader, self.target = reader, target
-        self.url = f"{target.url.rstrip('/')}/{target.api_path.strip('/')}/SMTP"
-        self.who = _host_of(target.url)
-        self.seen: dict[str, Any] = {"attempts": 0}
+        self.session = Session(reader, target)
+        self.url, self.who = f"{self.session.base}/SMTP", self.session.who
+        self.seen: dict[str, Any] = {"attempts": 0, "auth_method": self.session.auth_method, "account": self.session.account}
         self._told: dict[int, dict[str, Any]] = {}
-        self.identity = self.secret_value = ""
-        self.passphrase: str | None = None
-        self._ends_at = time.monotonic() + OVERALL_TIMEOUTS * target.timeout_s
-        self._open = ExitStack()
-        self._connections: dict[str, Connection] = {}
 
     def prepare(self, memory: Memory) -> Memory:
         """Get the credential at hand; `memory`, if it was made with the same credential for the same server, else an empty one.
@@ -149,25 +160,8 @@ class _Visit:
         Raises:
             Trouble: There is no credential, or no safe way to send it.
         """
-        target = self.target
-        self.seen["auth_method"], self.seen["account"], reference = _account(target)
-        certificate = target.client_certificate
-        try:
-            self.secret_value = self.reader.secret(reference)
-            if certificate is not None and certificate.passphrase is not None:
-                self.passphrase = self.reader.secret(certificate.passphrase)
-        except SecretError as error:
-            raise Trouble(ReadOutcome.CREDENTIAL_MISSING, str(error), hint=error.hint) from None
-        auth.refuse_cleartext(target.url, self.who, insecure_http=target.insecure_http)
-        mark = self.reader.fingerprint("credential", self.secret_value)
-        asked_with = {
-            "url": self.url,
-            "auth": [self.seen["auth_method"], asdict(target.auth)],
-            "credential": [mark.key_id, mark.mac],
-            "certificate": certificate and [asdict(certificate), _file_digest(certificate.certificate)],
-        }
-        self.identity = digest(asked_with)
-        return memory if memory.identity == self.identity else Memory(identity=self.identity)
+        identity = self.session.unlock()
+        return memory if memory.identity == identity else Memory(identity=identity)
 
     def read(self, memory: Memory) -> tuple[int, Snapshot]:
         """The profile, and the API version that gave it: version 2 unless only 1 worked before and Command is still the same edition.
@@ -208,7 +202,7 @@ class _Visit:
             case 404:
                 raise Trouble(ReadOutcome.NOT_FOUND, f"{self.who} answered 404, and nothing in the answer is Command's")
             case _:
-                raise self._trouble(answer)
+                raise self.session.trouble(answer)
 
     # --- requests -------------------------------------------------------------------------------------------------
 
@@ -218,31 +212,20 @@ class _Visit:
         Raises:
             Trouble: No answer came, or none but 429 or a server error.
         """
-        return self._patiently(lambda: self._get(version))
+        return self.session.patiently(lambda: self._get(version))
 
     def _get(self, version: int) -> Answer:
-        header, is_kept = self._authorization()
-        answer = self._send(version, header)
-        if answer.status == 401 and is_kept:  # the token was withdrawn before its time
-            self.reader.tokens.drop(self.target.name)
-            answer = self._send(version, self._authorization()[0])
+        answer = self.session.authorized(lambda header: self._send(version, header))
         if answer.status == 429 or answer.status >= 500:
-            raise self._trouble(answer)
+            raise self.session.trouble(answer)
         return answer
 
     def _send(self, version: int, authorization: str) -> Answer:
-        sent = {
-            "Accept": "application/json",
-            "Authorization": authorization,
-            "User-Agent": self._user_agent,
-            "x-keyfactor-api-version": str(version),
-            "x-keyfactor-requested-with": "APIClient",
-        }
-        connection = self._connection(self.who, self.url, verified=not self.target.insecure_skip_verify)
+        connection = self.session.connection()
         self.seen["attempts"] += 1
         self.seen["api_version"] = version
         try:
-            answer = connection.exchange("GET", self.url, headers=sent, timeout_s=self._time_left_s(), max_body_bytes=self.target.max_body_bytes)
+            answer = self.session.get(self.url, authorization, version=version, max_body_bytes=self.target.max_body_bytes)
         finally:
             peer = connection.peer
             self.seen |= {"remote_address": peer.address, "tls_leaf_sha256": peer.tls_leaf_sha256, "tls_version": peer.tls_version}
@@ -252,119 +235,10 @@ class _Visit:
         self.seen |= self._told[version]
         return answer
 
-    def _authorization(self) -> tuple[str, bool]:
-        """The Authorization header, and whether it is a token that was kept from an earlier request."""
-        match self.target.auth:
-            case BasicAuth(username=username):
-                return auth.basic(username, self.secret_value), False
-            case StaticToken():
-                return auth.bearer(self.secret_value), False
-            case ClientCredentials() as credentials:
-                kept = self.reader.tokens.get(self.target.name, self.identity, now=self.reader.clock())
-                return (kept.header, True) if kept else (self._buy_token(credentials), False)
-            case other:
-                assert_never(other)
-
-    def _buy_token(self, credentials: ClientCredentials) -> str:
-        who = f"the token endpoint {_host_of(credentials.token_url)}"
-        auth.refuse_cleartext(credentials.token_url, who, insecure_http=self.target.insecure_http)
-        sent, form = auth.token_request(credentials, self.secret_value)
-        answer = self._connection(who, credentials.token_url, verified=True).exchange(
-            "POST",
-            credentials.token_url,
-            headers={"User-Agent": self._user_agent, **sent},
-            content=form,
-            timeout_s=self._time_left_s(),
-            max_body_bytes=self.target.max_body_bytes,
-        )
-        token = auth.read_token(answer, who, now=self.reader.clock())
-        self.reader.tokens.put(self.target.name, self.identity, token)
-        return token.header
-
-    def _connection(self, who: str, url: str, *, verified: bool) -> Connection:
-        if who not in self._connections:
-            target, reader = self.target, self.reader
-            certificate = target.client_certificate if who == self.who else None
-            if not verified:
-                _log.warning(
-                    "target %s: its TLS certificate is not verified (insecure_skip_verify)",
-                    target.name,
-                    extra={"event": "tls_not_verified", "target": target.name},
-                )
-            context = reader.contexts.get(
-                ca_file=target.ca_file,
-                certificate=certificate.certificate if certificate else None,
-                key=certificate.key if certificate else None,
-                passphrase=self.passphrase,
-                skip_verify=not verified,
-            )
-            transport = reader.transport(target) if reader.transport else None
-            proxy = _proxy_for(target, url)
-            proxy_context = reader.contexts.get(ca_file=target.ca_file) if proxy and proxy.startswith("https:") else None
-            connection = Connection(who, context=context, proxy=proxy, proxy_context=proxy_context, transport=transport)
-            self._open.callback(connection.close)
-            self._connections[who] = connection
-        return self._connections[who]
-
-    def _patiently(self, once: Callable[[], _T]) -> _T:
-        for attempt in count(1):
-            try:
-                return once()
-            except Trouble as trouble:
-                wait_s = FIRST_RETRY_S * 2 ** (attempt - 1) * (0.5 + self.reader.jitter())
-                if trouble.wait_s is not None:
-                    wait_s = min(max(trouble.wait_s, 0.0), MAX_RETRY_AFTER_S) + self.reader.jitter()
-                if not trouble.passes or attempt >= self.target.attempts or time.monotonic() + wait_s >= self._ends_at:
-                    raise
-            self.reader.sleep(wait_s)
-        raise AssertionError("count() has no end")  # pragma: no cover
-
-    def _time_left_s(self) -> float:
-        return min(self.target.timeout_s, max(self._ends_at - time.monotonic(), 0.0))
-
-    def _trouble(self, answer: Answer) -> Trouble:
-        return words.of_status(answer.status, answer.headers, answer.body, self.who, now=self.reader.clock())
-
-    @property
-    def _user_agent(self) -> str:
-        return f"smtp-auditor/{self.reader.collector_version}"
-
     # --- afterwards -----------------------------------------------------------------------------------------------
 
     def collection(self) -> Collection:
         return Collection(url=self.url, collector_host=self.reader.collector_host, collector_version=self.reader.collector_version, **self.seen)
 
     def close(self) -> None:
-        self._open.close()
-
-
-def _account(target: Target) -> tuple[str, str, SecretRef]:
-    match target.auth:
-        case BasicAuth(username=username, password=password):
-            return "basic", auth.directory_user(username), password
-        case ClientCredentials(client_id=client_id, client_secret=client_secret):
-            return "oauth_client_credentials", client_id, client_secret
-        case StaticToken(token=token):
-            return "static_token", "static token", token
-        case other:
-            assert_never(other)
-
-
-def _proxy_for(target: Target, url: str) -> str | None:
-    """The proxy for `url`: none for plain http, which is loopback's alone and must not leave this machine, and none for hosts in `no_proxy`."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").lower()
-    is_direct = any(host == name.lstrip(".") or host.endswith(f".{name.lstrip('.')}") for name in target.no_proxy)
-    return None if parts.scheme != "https" or is_direct else target.proxy
-
-
-def _host_of(url: str) -> str:
-    """Host and port of a URL, to name it by; never its user information."""
-    return urlsplit(url).netloc.rpartition("@")[2]
-
-
-def _file_digest(path: str) -> str | None:
-    try:
-        return hashlib.sha256(Path(path).read_bytes()).hexdigest()
-    except OSError:
-        return None
+        self.session.close()

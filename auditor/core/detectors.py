@@ -75,6 +75,19 @@ def shown_header_name(name: str) -> str:
     return CUT if looks_like_secret(name) else name
 
 
+def shown_text(text: str, *, limit: int) -> str:
+    """A text from a server as it may be kept and shown: on one line, what is not seen spelt out, cut to `limit` characters, and no live secret."""
+    if looks_like_secret(text[: 4 * limit]):
+        return CUT
+    shown = "".join(_spelt(character) for character in text[: limit + 1])
+    return shown if len(shown) <= limit else shown[: limit - 1] + "…"
+
+
+def _spelt(character: str) -> str:
+    is_hidden = not character.isprintable() or has_control(character) or has_bidi(character) or has_zero_width(character)
+    return f"[U+{ord(character):04X}]" if is_hidden else character
+
+
 def token_endpoint_faults(url: str) -> tuple[str, ...]:
     """What is wrong with `url` as a place to send a client secret to (RFC 6749 section 3.2), before anything is cut out of it.
 

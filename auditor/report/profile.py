@@ -110,10 +110,21 @@ def _approval(approval: Approval, stand: Stand) -> str:
 def _row(name: str, fact: Fact, snapshot: Snapshot) -> ProfileRow:
     return ProfileRow(
         fields=(name,),
-        words=said(name, snapshot.field(name)),
+        words=said(name, snapshot.field(name)) + _vault(name, snapshot),
         is_value=fact.state in (State.VALUE, State.ILL_TYPED) and name not in SECRET_FIELDS,
         is_alarming=name in SECRET_FIELDS and fact.value == "exposed",
     )
+
+
+def _vault(name: str, snapshot: Snapshot) -> str:
+    """What is known of the PAM provider, ready to follow the place of a secret; nothing where nobody asked."""
+    place, vault = snapshot.secrets.get(name), snapshot.facts.get(f"{name}.vault")
+    if place is None or place.provider is None:
+        return ""
+    if place.name:
+        kind = {"external": ", an external vault", "command": ", Command's own"}.get(str(vault.value) if vault else "", "")
+        return f"; provider {place.provider} is {place.name}{kind}"
+    return f"; provider {place.provider} is not known: {vault.reason}" if vault and vault.reason else ""
 
 
 def _offers(supported: str | None) -> str:

@@ -12,6 +12,9 @@ from urllib.parse import parse_qs, unquote_plus
 READ_SYSTEM_SETTINGS = "/system_settings/read/"
 """The permission that `GET /SMTP` needs."""
 
+READ_AUDIT_LOG = "/auditing/read/"
+READ_PAM = "/pam/read/"
+
 CLIENT_SECRET_METHODS = ("client_secret_basic", "client_secret_post")
 
 

@@ -4,12 +4,15 @@ r"""The simulated Keyfactor Command: a WSGI application that answers `GET /SMTP`
     simulator.accounts.add_user(r"NORDWERK\auditor", "secret")
     simulator.smtp["UseSSL"] = False
     simulator.fail_with(503, times=2, retry_after=1)
+    with simulator.editing(user=r"NORDWERK\jsmith") as profile:   # and the audit log has it
+        profile["Host"] = "smtp.example.net"
 
 It answers an auditor's calls and refuses those that would change something. Times come from `clock`, never from the machine.
 """
 
 import json
 import random
+import re
 import threading
 import uuid
 from collections import deque
@@ -20,12 +23,15 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 from enum import StrEnum
 from http.client import responses
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 from wsgiref.types import StartResponse, WSGIEnvironment
+from xml.sax.saxutils import escape
 
 from auditor.core.model import SECRET_FIELDS, Shape
-from auditor.simulator.accounts import READ_SYSTEM_SETTINGS, Account, Accounts
-from auditor.simulator.profile import COMMAND_25_4, Profile, Release, Showing, good_profile, shown
+from auditor.simulator import auditlog
+from auditor.simulator.accounts import READ_AUDIT_LOG, READ_PAM, READ_SYSTEM_SETTINGS, Account, Accounts
+from auditor.simulator.auditlog import AuditLog, QueryRefused
+from auditor.simulator.profile import COMMAND_25_4, V1_OF_A_PROVIDER, Profile, Release, Showing, good_profile, pam_provider, shown
 
 STORY_BEGINS = datetime(2026, 3, 16, 7, 0, tzinfo=UTC)
 """What the clock says until somebody sets it; it stands still."""
@@ -33,7 +39,7 @@ STORY_BEGINS = datetime(2026, 3, 16, 7, 0, tzinfo=UTC)
 TOKEN_PATH = "/oauth2/token"
 MAX_BODY_BYTES = 64 * 1024
 
-Where = Literal["smtp", "token"]
+Where = Literal["smtp", "token", "audit", "validate", "pam"]
 Body = bytes | Callable[[], Iterable[bytes]]
 """A body, or what makes its chunks one by one: a drip, an endless one."""
 
@@ -94,7 +100,7 @@ class Simulator:
         self._lock = threading.RLock()
         self._random = random.Random(seed)  # noqa: S311  ids and tokens of a rehearsal, reproducible on purpose
         self._smtp = Profile(good_profile() if profile is None else profile, self._lock)
-        self._planned: dict[Where, deque[_Planned]] = {"smtp": deque(), "token": deque()}
+        self._planned: dict[Where, deque[_Planned]] = {where: deque() for where in get_args(Where)}
         self._denied: Callable[[str], bool] = _nobody
         self._seen: deque[Seen] = deque(maxlen=10_000)
         self.api_path = api_path.strip("/")
@@ -107,6 +113,13 @@ class Simulator:
         """None while there is a profile; else how its absence is told."""
         self.unsupported_form = Unsupported.ERROR_OBJECT
         self.unsupported_status = 400
+        self.audit_log = AuditLog(self._lock)
+        self.pam_providers: list[dict[str, Any]] = [pam_provider(1, "Vault", SecretServerUrl="https://vault.nordwerk-industrie.eu")]
+        """As v2 shows them, with real parameters in them."""
+        self.strict_queries = False
+        """Whether a query parameter of another edition is refused, or passed over as ASP.NET does."""
+        self.total_count = True
+        """Whether lists carry `X-Total-Count`, as one of 25.4.1 did."""
 
     @property
     def smtp(self) -> Profile:
@@ -118,10 +131,17 @@ class Simulator:
         self._smtp = Profile(profile, self._lock)
 
     @contextmanager
-    def editing(self) -> Iterator[Profile]:
-        """Several edits that no answer may fall between; also the way to edit inside a value."""
+    def editing(self, *, user: str | None = None, operation: int = auditlog.UPDATED) -> Iterator[Profile]:
+        """Several edits that no answer may fall between; also the way to edit inside a value. With a `user`, the audit log has it.
+
+        Like Command's, the entry's message holds the state before and after; here with everything in it, so that a test can look for it elsewhere.
+        """
         with self._lock:
+            before = json.dumps(dict(self._smtp), default=str)
             yield self._smtp
+            if user is not None:
+                message = f"<Change><Before>{escape(before)}</Before><After>{escape(json.dumps(dict(self._smtp), default=str))}</After></Change>"
+                self.audit_log.add(at=self.clock(), user=user, operation=operation, identifier="SMTP Configuration", message=message)
 
     def fail_with(self, status: int, *, times: int | None = None, retry_after: int | str | None = None, where: Where = "smtp") -> None:
         """Answer `status` in the form it has in the field, for the next `times` requests, or until `recover()`.
@@ -184,9 +204,18 @@ class Simulator:
             return self._next_planned("token", at, account) or self._token(environ, sent, at)
         if path in (smtp := f"/{self.api_path}/SMTP".casefold(), f"{smtp}/test"):
             return self._next_planned("smtp", at, account) or self._smtp_answer(environ, account, at)
+        if path == f"/{self.api_path}/Audit".casefold():
+            return self._next_planned("audit", at, account) or self._list_answer(environ, account, at, READ_AUDIT_LOG)
+        if validated := re.fullmatch(re.escape(f"/{self.api_path}/Audit".casefold()) + r"/([0-9]{1,10})/validate", path):
+            return self._next_planned("validate", at, account) or self._validation(environ, account, at, int(validated[1]))
+        if path == f"/{self.api_path}/PamProviders".casefold():
+            return self._next_planned("pam", at, account) or self._list_answer(environ, account, at, READ_PAM)
         return self._failure(404, at, account)
 
-    def _smtp_answer(self, environ: WSGIEnvironment, account: Account | None, at: datetime) -> "_Answer":
+    def _refusal(
+        self, environ: WSGIEnvironment, account: Account | None, at: datetime, permission: str, versions: tuple[str, ...]
+    ) -> "_Answer | None":
+        """What a request is sent away with before its content counts; None where it is not."""
         if (method := environ["REQUEST_METHOD"]) != "GET":
             return self._of_command(405, _error(f"The requested resource does not support http method '{method}'."), at, (("Allow", "GET"),))
         if account is None:
@@ -194,11 +223,43 @@ class Simulator:
         if not environ.get("HTTP_X_KEYFACTOR_REQUESTED_WITH"):
             return self._of_command(400, _error("The header X-Keyfactor-Requested-With is required."), at)
         asked = environ.get("HTTP_X_KEYFACTOR_API_VERSION") or "1"
-        offered = _VERSIONS.get(asked)
-        if offered not in self.release.api_versions:
-            return self._unsupported(environ, asked, at)
-        if READ_SYSTEM_SETTINGS not in account.permissions or self._denied(account.name):
-            return self._failure(403, at, account)
+        if _VERSIONS.get(asked) not in versions:
+            return self._unsupported(environ, asked, at, versions)
+        is_denied = permission == READ_SYSTEM_SETTINGS and self._denied(account.name)
+        return self._failure(403, at, account) if permission not in account.permissions or is_denied else None
+
+    def _list_answer(self, environ: WSGIEnvironment, account: Account | None, at: datetime, permission: str) -> "_Answer":
+        is_audit = permission == READ_AUDIT_LOG
+        versions = _AUDIT_VERSIONS if is_audit else self.release.api_versions
+        if (refusal := self._refusal(environ, account, at, permission, versions)) is not None:
+            return refusal
+        names = auditlog.DOTTED if self.release.dotted_query else auditlog.PLAIN
+        everything = self.audit_log.entries() if is_audit else self.pam_providers
+        try:
+            page = auditlog.page_of(everything, environ.get("QUERY_STRING", ""), names=names, strict=self.strict_queries)
+        except QueryRefused as refused:
+            return self._of_command(400, _error(f"The query is invalid: {refused}."), at, versions=versions)
+        total = (("X-Total-Count", str(page.total)),) if self.total_count else ()
+        return self._of_command(200, [self._listed(item, environ, is_audit=is_audit) for item in page.items], at, total, versions=versions)
+
+    def _listed(self, item: dict[str, Any], environ: WSGIEnvironment, *, is_audit: bool) -> dict[str, Any]:
+        if is_audit:
+            return self.audit_log.shown(item)
+        is_v1 = _VERSIONS.get(environ.get("HTTP_X_KEYFACTOR_API_VERSION") or "1") == "1.0"
+        return {**item, **V1_OF_A_PROVIDER} if is_v1 else item
+
+    def _validation(self, environ: WSGIEnvironment, account: Account | None, at: datetime, id_: int) -> "_Answer":
+        if (refusal := self._refusal(environ, account, at, READ_AUDIT_LOG, _AUDIT_VERSIONS)) is not None:
+            return refusal
+        holds = self.audit_log.holds(id_)
+        if holds is None:
+            return self._of_command(404, _error("The audit log entry was not found."), at, versions=_AUDIT_VERSIONS)
+        return self._of_command(200, holds, at, versions=_AUDIT_VERSIONS)
+
+    def _smtp_answer(self, environ: WSGIEnvironment, account: Account | None, at: datetime) -> "_Answer":
+        if (refusal := self._refusal(environ, account, at, READ_SYSTEM_SETTINGS, self.release.api_versions)) is not None:
+            return refusal
+        offered = _VERSIONS[environ.get("HTTP_X_KEYFACTOR_API_VERSION") or "1"]
         match self.not_configured:
             case None:
                 shape = Shape.V1 if offered == "1.0" else self.release.v2_shape
@@ -222,7 +283,7 @@ class Simulator:
         asks_back = (("WWW-Authenticate", 'Basic realm="token"'),) if status == 401 and authorization else ()
         return _Answer(status, headers + asks_back, _json(said))
 
-    def _unsupported(self, environ: WSGIEnvironment, asked: str, at: datetime) -> "_Answer":
+    def _unsupported(self, environ: WSGIEnvironment, asked: str, at: datetime, versions: tuple[str, ...]) -> "_Answer":
         uri = f"{environ['wsgi.url_scheme']}://{environ.get('HTTP_HOST', 'localhost')}{environ['PATH_INFO']}"
         message = f"The HTTP resource that matches the request URI '{uri}' does not support the API version '{asked}'."
         match self.unsupported_form:
@@ -233,9 +294,9 @@ class Simulator:
             case Unsupported.PROBLEM_DETAILS:
                 problem = {"type": "https://docs.api-versioning.org/problems#unsupported", "title": "Unsupported API version"}
                 said = {**problem, "status": self.unsupported_status, "detail": message, "code": "UnsupportedApiVersion"}
-                headers = self._headers(at, "application/problem+json; charset=utf-8")
+                headers = self._headers(at, "application/problem+json; charset=utf-8", versions)
                 return _Answer(self.unsupported_status, headers, _json(said))
-        return self._of_command(self.unsupported_status, said, at)
+        return self._of_command(self.unsupported_status, said, at, versions=versions)
 
     def _failure(self, status: int, at: datetime, account: Account | None, extra: "_Headers" = ()) -> "_Answer":
         if status == 401:
@@ -250,16 +311,16 @@ class Simulator:
             return self._of_command(403, said, at, extra)
         return self._of_command(status, _error("The request is invalid."), at, extra)
 
-    def _of_command(self, status: int, said: Any, at: datetime, extra: "_Headers" = ()) -> "_Answer":
-        return _Answer(status, (*self._headers(at), *extra), _json(said))
+    def _of_command(self, status: int, said: Any, at: datetime, extra: "_Headers" = (), versions: tuple[str, ...] | None = None) -> "_Answer":
+        return _Answer(status, (*self._headers(at, versions=versions), *extra), _json(said))
 
-    def _headers(self, at: datetime, content_type: str = "application/json; charset=utf-8") -> "_Headers":
+    def _headers(self, at: datetime, content_type: str = "application/json; charset=utf-8", versions: tuple[str, ...] | None = None) -> "_Headers":
         """The header set recorded from Command 25.4.1 behind its proxy; the content type comes first."""
         correlation_id = str(uuid.UUID(int=self._random.getrandbits(128), version=4))
         product = (("X-Keyfactor-Product-Version", self.release.product_version),) if self.release.product_version else ()
         return (
             ("Content-Type", content_type),
-            ("Api-Supported-Versions", ", ".join(self.release.api_versions)),
+            ("Api-Supported-Versions", ", ".join(self.release.api_versions if versions is None else versions)),
             _date(at),
             ("Server", "istio-envoy"),
             ("X-Envoy-Upstream-Service-Time", "49"),
@@ -288,6 +349,8 @@ class Simulator:
 
 _Headers = tuple[tuple[str, str], ...]
 _HTML = ("Content-Type", "text/html")
+_AUDIT_VERSIONS = ("1.0",)
+"""There is no v2 of `/Audit`."""
 _VERSIONS = {"1": "1.0", "1.0": "1.0", "2": "2", "2.0": "2"}
 
 

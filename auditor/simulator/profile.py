@@ -19,14 +19,17 @@ PAM_SENTINEL = "UnsupportedPAMSecret"
 class Release:
     """An edition of Command: what it calls itself, which API versions `/SMTP` has, and what its v2 looks like.
 
-    `product_version` None is an old server that does not say. `api_versions` stand as `Api-Supported-Versions` shows them.
+    `product_version` None is an old server that does not say. `api_versions` stand as `Api-Supported-Versions` shows them. With
+    `dotted_query` the parameters of a list's query are called `pq.queryString` and so on.
     """
 
     product_version: str | None
     api_versions: tuple[str, ...] = ("1.0", "2")
     v2_shape: Shape = Shape.V2_OAUTH
+    dotted_query: bool = False
 
 
+COMMAND_10 = Release(product_version="10.4.5+6d2a9b1c7e3f48a0b5d4c6e7f8091a2b3c4d5e6f", api_versions=("1.0",), dotted_query=True)
 COMMAND_24_4 = Release(product_version="24.4.2+3f1c6a0be0f24f0a9d1f0f7c4b1a5e2d88c0a7b1", api_versions=("1.0",))
 COMMAND_25_1 = Release(product_version="25.1.1+8be2d1c07f6a4d5c9e3b0a1f2c4d6e8f90a1b2c3", v2_shape=Shape.V2_PAM)
 COMMAND_25_4 = Release(product_version="25.4.1+dc0db2c8af1baf68b4c0043ec0f0f41a77aee11e")
@@ -50,6 +53,25 @@ def stored(value: str) -> dict[str, Any]:
 def in_pam(provider: int, **parameters: str) -> dict[str, Any]:
     """A secret kept by the PAM provider with that id; `parameters` say which one it is over there."""
     return {"SecretValue": None, "Parameters": parameters, "Provider": provider}
+
+
+def pam_provider(id_: int, name: str, kind: str = "Hashicorp-Vault", **values: str) -> dict[str, Any]:
+    """A PAM provider as `/PamProviders` shows it; `values` are its parameters, which can be secret."""
+    parameters = [{"Id": id_ * 10 + n, "Name": key, "DisplayName": key, "DataType": 2, "InstanceLevel": False} for n, key in enumerate(values)]
+    return {
+        "Id": id_,
+        "Name": name,
+        "ProviderType": {"Id": f"c09bbfa5-a081-4194-9dd2-{id_:012x}", "Name": kind, "ProviderTypeParams": parameters},
+        "ProviderTypeParamValues": [
+            {"Id": parameter["Id"], "Value": value, "InstanceId": None, "InstanceGuid": None, "ProviderTypeParam": parameter}
+            for parameter, value in zip(parameters, values.values(), strict=True)
+        ],
+        "Remote": False,
+    }
+
+
+V1_OF_A_PROVIDER: Mapping[str, Any] = {"Area": 1, "SecuredAreaId": None}
+"""What v1 says of a PAM provider besides (recorded)."""
 
 
 def good_profile() -> dict[str, Any]:

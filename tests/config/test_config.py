@@ -89,9 +89,23 @@ targets:
     assert (b.auth, b.insecure_http) == (StaticToken(token=SecretRef("env", "T")), True)
 
 
+@pytest.mark.parametrize("key", ["attribution", "pam_providers"])
+def test_what_needs_a_permission_of_its_own_is_off_unless_it_is_asked_for(tmp_path: Path, key: str) -> None:
+    def asked(text: str) -> list[bool]:
+        return [getattr(target, key) for target in load(tmp_path, text).targets]
+
+    assert asked(GOOD) == [False, False]
+    assert asked(GOOD.replace("policy: strict", f"{key}: true")) == [False, True]
+    assert asked(GOOD.replace("policy: strict", f"{key}: false") + f"  {key}: true\n") == [True, False]
+    assert load(tmp_path, GOOD + f"  {key}: true\n").origin("prod", key) == "auditor.yaml:13"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "complaint", "hint"),
     [
+        ("policy: strict", "attribution: 1", "9: targets.1.attribution must be true or false, not a number", ""),
+        ("policy: strict", 'pam_providers: "true"', "9: targets.1.pam_providers must be true or false, not text", ""),
+        ("policy: strict", "pam_provider: true", "9: nothing is called 'pam_provider' here", "did you mean 'pam_providers'?"),
         ("name: prod", "nmae: prod", "2: nothing is called 'nmae' here", "did you mean 'name'?"),
         ("targets:", "targts:", "1: nothing is called 'targts' here", "did you mean 'targets'?"),
         ("every: 15m", "evry: 15m", "5: nothing is called 'evry' here", "did you mean 'every'?"),

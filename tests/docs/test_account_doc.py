@@ -8,10 +8,11 @@ import httpx
 import pytest
 
 from auditor import config
+from auditor.command import auditlog, pam
 from auditor.command.client import Reader
 from auditor.command.words import HINTS
 from auditor.core.model import Auth, BasicAuth, Memory, ReadOutcome, SecretRef, StaticToken, Target
-from auditor.simulator.accounts import READ_SYSTEM_SETTINGS
+from auditor.simulator.accounts import READ_AUDIT_LOG, READ_PAM, READ_SYSTEM_SETTINGS
 from auditor.simulator.command import TOKEN_PATH, Simulator
 from tests.docs.pages import blocks, named, section, text_of
 from tests.factories import AT, KEY
@@ -42,6 +43,18 @@ def test_the_page_shows_every_kind_of_credential(tmp_path: Path) -> None:
 def test_the_permission_is_the_one_that_the_page_and_the_auditor_name() -> None:
     assert READ_SYSTEM_SETTINGS in named(section(PAGE, "One role, one permission"))
     assert READ_SYSTEM_SETTINGS in HINTS[ReadOutcome.FORBIDDEN]
+
+
+@pytest.mark.parametrize(
+    ("setting", "permission", "asked_with"), [("attribution", READ_AUDIT_LOG, auditlog.PERMISSION), ("pam_providers", READ_PAM, pam.PERMISSION)]
+)
+def test_each_optional_permission_stands_beside_the_setting_that_needs_it(setting: str, permission: str, asked_with: str, tmp_path: Path) -> None:
+    optional = section(PAGE, "Two more permissions, if you want them")
+    (line,) = [line for line in optional.splitlines() if line.startswith(f"| `{setting}: true`")]
+
+    assert permission == asked_with
+    assert permission in named(line)
+    assert [getattr(configured(tmp_path, block.text), setting) for block in CONFIGURATIONS].count(True) == 1
 
 
 @pytest.fixture

@@ -236,6 +236,7 @@ def test_targets_list_says_where_each_value_came_from_and_no_secret(site: Site) 
     (target,) = json.loads(out)["targets"]
     assert code == 0
     assert target["values"]["timeout"] == {"value": "5s", "from": "auditor.yaml:7"}
+    assert [target["values"][key] for key in ("attribution", "pam_providers")] == [{"value": False, "from": "default"}] * 2
     assert target["values"]["policy"] == {"value": "recommended", "from": "default"}
     assert "env:E2E_PASSWORD" in target["values"]["auth"]["value"]
     code, out, _ = site.run("targets", "list")

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 import pytest
 
-from auditor.core.model import Collection, JsonType, Observation, ReadOutcome, UnknownField
+from auditor.core.model import Collection, Fact, JsonType, Observation, ReadOutcome, SecretPlace, State, UnknownField
 from auditor.report.profile import ProfileRow, collected, rows
 from tests.factories import KEY, snapshot
 from tests.report.standings import AT, standing
@@ -84,6 +84,23 @@ def test_an_old_snapshot_that_lacks_a_field_is_shown_without_it() -> None:
     older = replace(seen, facts={name: fact for name, fact in seen.facts.items() if name != "Audience"})
 
     assert [row.fields for row in rows(seen) if row not in rows(older)] == [("Audience",)]
+
+
+@pytest.mark.parametrize(
+    ("name", "vault", "told"),
+    [
+        (None, None, ""),
+        ("HashiCorp", Fact(State.VALUE, "external"), "; provider 3 is HashiCorp, an external vault"),
+        ("LocalDB", Fact(State.VALUE, "command"), "; provider 3 is LocalDB, Command's own"),
+        ("HashiCorp", None, "; provider 3 is HashiCorp"),
+        (None, Fact(State.NOT_OFFERED, reason="no permission"), "; provider 3 is not known: no permission"),
+    ],
+)
+def test_the_provider_that_keeps_a_secret_is_named(name: str | None, vault: Fact | None, told: str) -> None:
+    place = SecretPlace(provider=3, name=name)
+    seen = snapshot(others={"secrets": {"ClientSecret": place}}, **({"ClientSecret.vault": vault} if vault else {}))
+
+    assert ProfileRow(fields=("ClientSecret",), words=f"kept in PAM (provider 3){told}") in rows(seen)
 
 
 def test_nothing_seen_has_no_rows() -> None:

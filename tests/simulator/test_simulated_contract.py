@@ -13,34 +13,39 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT4
 
 from auditor.core.model import OAUTH_FIELDS, SECRET_FIELDS
-from auditor.simulator.command import NotConfigured, Simulator, Unsupported
-from auditor.simulator.profile import COMMAND_24_4, COMMAND_25_1, COMMAND_25_4, MASK, Release, Showing, in_pam, stored
+from auditor.simulator.accounts import READ_AUDIT_LOG, READ_PAM, READ_SYSTEM_SETTINGS
+from auditor.simulator.auditlog import Stamp
+from auditor.simulator.command import STORY_BEGINS, NotConfigured, Simulator, Unsupported
+from auditor.simulator.profile import COMMAND_10, COMMAND_24_4, COMMAND_25_1, COMMAND_25_4, MASK, Release, Showing, in_pam, pam_provider, stored
 
 CONTRACTS = Path(os.environ.get("AUDITOR_CONTRACTS", Path(__file__).parents[3] / "shared")) / "command-api"
 if not CONTRACTS.is_dir():
     pytest.skip(f"the vendor's contracts are not in {CONTRACTS}; AUDITOR_CONTRACTS says where they are", allow_module_level=True)
 
 SECRET_TYPE = "CSS.CMS.Data.Model.Models.KeyfactorAPISecret"
+AUDIT, AUDIT_OF_2022, PAM = "audit-openapi-v25-v1", "audit-openapi-v10-v1", "pamproviders-openapi-v25-v2"
 V1, V1_OF_2022, V2_PAM, V2_OAUTH = "smtp-openapi-v25-v1", "smtp-openapi-v10-v1", "smtp-openapi-v25.1.1-v2", "smtp-openapi-v25-v2"
 
 
 @cache
-def answer_of(document: str, response: str = "200") -> OAS30Validator:
+def answer_of(document: str, response: str = "200", path: str = "/SMTP") -> OAS30Validator:
     contract = json.loads((CONTRACTS / "openapi" / f"{document}.json").read_text(encoding="utf-8"))
     schemas = contract["components"]["schemas"]
     if SECRET_TYPE in schemas:
         # The generator cannot write `nullable` beside a `$ref`; an unset secret was recorded as null.
         schemas[SECRET_TYPE]["nullable"] = True
-    if document == V1_OF_2022:  # a cut of 2022 that knows no `nullable` at all, though v1 always sent nulls
+    if document in (V1_OF_2022, AUDIT_OF_2022):  # a cut of 2022 that knows no `nullable` at all, though v1 always sent nulls
         for schema in schemas.values():
             for field in schema["properties"].values():
                 field["nullable"] = field.get("type") == "string"
     registry = Registry().with_resource("urn:command", Resource.from_contents(contract, default_specification=DRAFT4))
-    return OAS30Validator({"$ref": f"urn:command#/paths/~1SMTP/get/responses/{response}/content/application~1json/schema"}, registry=registry)
+    return OAS30Validator(
+        {"$ref": f"urn:command#/paths/{path.replace('/', '~1')}/get/responses/{response}/content/application~1json/schema"}, registry=registry
+    )
 
 
-def breaches(document: str, body: Any) -> list[str]:
-    return [error.message for error in answer_of(document).iter_errors(body)]
+def breaches(document: str, body: Any, path: str = "/SMTP") -> list[str]:
+    return [error.message for error in answer_of(document, path=path).iter_errors(body)]
 
 
 def fixture(name: str) -> Any:
@@ -54,13 +59,13 @@ def shape_of(value: Any) -> Any:
     return type(value).__name__
 
 
-def read(simulator: Simulator, version: str | None = "2", **more: str) -> httpx.Response:
-    simulator.accounts.add_token("a-token")
+def read(simulator: Simulator, version: str | None = "2", path: str = "/SMTP", **more: str) -> httpx.Response:
+    simulator.accounts.add_token("a-token", permissions=[READ_SYSTEM_SETTINGS, READ_AUDIT_LOG, READ_PAM])
     sent = {"Authorization": "Bearer a-token", "x-keyfactor-requested-with": "APIClient", **more}
     if version:
         sent["x-keyfactor-api-version"] = version
     with httpx.Client(transport=httpx.WSGITransport(simulator), base_url="https://keyfactor.example.com") as client:
-        return client.get("/KeyfactorAPI/SMTP", headers=sent)
+        return client.get(f"/KeyfactorAPI{path}", headers=sent)
 
 
 ANONYMOUS = {"RelayAuthenticationType": 0, "ClientId": None, "ClientSecret": None, "TokenEndpoint": None, "Scope": None}
@@ -158,3 +163,50 @@ def test_command_s_own_errors_have_the_documented_form() -> None:
     simulator.recover()
     simulator.not_configured = NotConfigured.NOT_FOUND
     assert shape_of(read(simulator).json()) == shape_of(fixture("recorded-error-400"))
+
+
+# --- the audit log and the PAM providers ------------------------------------------------------------------------------
+
+
+def audited() -> Simulator:
+    simulator = Simulator()
+    with simulator.editing(user=r"NORDWERK\jsmith") as profile:
+        profile["Host"] = "smtp.elsewhere.example"
+    simulator.audit_log.add(at=STORY_BEGINS, user=None, entity_type=None, identifier=None, message=None)
+    return simulator
+
+
+@pytest.mark.parametrize(("release", "document"), [(COMMAND_25_4, AUDIT), (COMMAND_25_4, AUDIT_OF_2022), (COMMAND_10, AUDIT_OF_2022)])
+def test_the_audit_log_is_one_the_vendor_describes(release: Release, document: str) -> None:
+    simulator = audited()
+    simulator.release = release
+    id_ = simulator.audit_log.entries()[0]["Id"]
+
+    answer = read(simulator, "1", "/Audit")
+
+    assert (breaches(document, answer.json(), "/Audit"), len(answer.json())) == ([], 2)
+    assert breaches(document, [{**answer.json()[0], "Operation": "Updated"}], "/Audit") == ["'Updated' is not of type 'integer'"]
+    assert breaches(document, read(simulator, "1", f"/Audit/{id_}/Validate").json(), "/Audit/{id}/Validate") == []
+
+
+def test_an_entry_of_the_audit_log_looks_like_the_fixture() -> None:
+    (expected,) = fixture("synthetic-audit-entries")
+    simulator = audited()
+
+    assert shape_of(read(simulator, "1", "/Audit").json()[0]) == shape_of(expected)
+    for simulator.audit_log.stamp, form in ((Stamp.ZULU, "2026-03-16T07:00:00.000Z"), (Stamp.SEVEN_DIGITS, "2026-03-16T07:00:00.0000000")):
+        assert read(simulator, "1", "/Audit").json()[0]["Timestamp"] == form
+
+
+def test_the_pam_providers_are_as_the_vendor_describes_and_as_they_were_recorded() -> None:
+    simulator = Simulator()
+    recorded = fixture("recorded-pamproviders-v1-list")[0]
+    values = {parameter["Name"]: "x" for parameter in recorded["ProviderType"]["ProviderTypeParams"]}
+    simulator.pam_providers = [pam_provider(1, "Vault", **values)]
+
+    v2, v1 = read(simulator, "2", "/PamProviders"), read(simulator, "1", "/PamProviders")
+
+    assert (breaches(PAM, v2.json(), "/PamProviders"), v1.headers["X-Total-Count"]) == ([], "1")
+    assert breaches(PAM, v1.json(), "/PamProviders") != [], "v1 has two keys more"
+    assert v1.json()[0].keys() == recorded.keys()
+    assert v1.json()[0]["ProviderTypeParamValues"][0].keys() == recorded["ProviderTypeParamValues"][0].keys()

@@ -5,6 +5,7 @@ Nothing here can hold a secret: a fact of a secret is its state, what identifies
 
 from auditor.core.model.approval import Approval, Revocation
 from auditor.core.model.assessment import Assessment, Judgement
+from auditor.core.model.attribution import Attribution, AttributionVerdict, AuditEntry, AuditTrail, Naming, Signature, TrailOutcome
 from auditor.core.model.event import Drift, DriftEvent, EventState
 from auditor.core.model.fact import CONFIGURED, OAUTH_FIELDS, PROFILE_FIELDS, SECRET_FIELDS, UNKNOWN, Fact, FactValue, JsonType, Shape, State
 from auditor.core.model.finding import Direction, FieldChange, Finding, Leaf, Level, RuleOutcome, Severity, Verdict
@@ -23,6 +24,10 @@ __all__ = [
     "UNKNOWN",
     "Approval",
     "Assessment",
+    "Attribution",
+    "AttributionVerdict",
+    "AuditEntry",
+    "AuditTrail",
     "Auth",
     "BasicAuth",
     "ClientCertificate",
@@ -45,6 +50,7 @@ __all__ = [
     "Level",
     "Memory",
     "Moved",
+    "Naming",
     "Observation",
     "PolicyText",
     "ProfileField",
@@ -57,6 +63,7 @@ __all__ = [
     "SecretRef",
     "Severity",
     "Shape",
+    "Signature",
     "Snapshot",
     "Standing",
     "State",
@@ -64,6 +71,7 @@ __all__ = [
     "Target",
     "TargetText",
     "TokenAuthMethod",
+    "TrailOutcome",
     "UnknownField",
     "Verdict",
     "Waiver",

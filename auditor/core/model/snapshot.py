@@ -23,12 +23,14 @@ class Fingerprint:
 class SecretPlace:
     """Where a secret that Command does not show is kept: the PAM provider's id and the fingerprints of its parameters, by name.
 
-    `undisclosed` is a secret that v1 only says to be in PAM.
+    `undisclosed` is a secret that v1 only says to be in PAM. `name` is what Command calls the provider, where we may read that; it is for people: a
+    place is told by its id, so a renamed provider is no other one.
     """
 
     provider: int | None = None
     parameters: tuple[tuple[str, Fingerprint], ...] = ()
     undisclosed: bool = False
+    name: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,7 @@ class ProfileField:
     headers: tuple[HeaderSeen, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """The field as JSON; what it does not have is left out."""
+        """The field as JSON; what it does not have is left out, and so is a PAM provider's name: what is approved is the place."""
         return {
             "fact": _fact_document(self.fact),
             **({"text": _fact_document(self.text)} if self.text else {}),
@@ -121,7 +123,7 @@ class Snapshot:
             "shape": self.shape.value,
             "detectors": self.detectors,
             "facts": {name: _fact_document(fact) for name, fact in self.facts.items()},
-            "secrets": {name: _place_document(place) for name, place in self.secrets.items()},
+            "secrets": {name: _place_document(place) | ({"name": place.name} if place.name else {}) for name, place in self.secrets.items()},
             "headers": [_header_document(header) for header in self.headers],
             "unknown": [
                 {"name": u.name, "sent": u.sent.value, "length": u.length, "fingerprint": [u.fingerprint.key_id, u.fingerprint.mac]}
@@ -168,6 +170,7 @@ def _place_from(document: Mapping[str, Any]) -> SecretPlace:
         provider=document["provider"],
         parameters=tuple(sorted((key, Fingerprint(*mark)) for key, mark in document["parameters"].items())),
         undisclosed=document["undisclosed"],
+        name=document.get("name"),
     )
 
 

@@ -80,7 +80,8 @@ class Target:
 
     `timeout_s` bounds one whole request, body included; `backoff_s` is how long a 401 or 403 holds further calls back. `volatile` names fields
     (`unknown:NAME` one that no version documents) whose changes are no drift. No read is owed through the day `paused_until`, nor from the day
-    `retired_on` on (UTC). `renamed_from` is the name under which its history was recorded.
+    `retired_on` on (UTC). `renamed_from` is the name under which its history was recorded. `attribution` and `pam_providers` ask
+    Command's audit log and its list of PAM providers, too, each of which needs a permission of its own.
     """
 
     name: str
@@ -100,6 +101,8 @@ class Target:
     labels: tuple[tuple[str, str], ...] = ()
     owner: str | None = None
     policy: str = "recommended"
+    attribution: bool = False
+    pam_providers: bool = False
     schedule: Schedule | None = None
     volatile: tuple[str, ...] = ()
     paused_until: date | None = None
