@@ -33,7 +33,7 @@ class Judge:
     target_vars: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     framework: str | None = None
     """Judge only by the rules that support a control of this framework."""
-    _compiled: dict[str, CompiledPolicy] = field(default_factory=dict, init=False, repr=False)
+    _compiled: dict[tuple[str, str], CompiledPolicy] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def tables(self) -> Tables:
@@ -45,7 +45,8 @@ class Judge:
         Raises:
             PolicyError: It has no such policy, or a var does not fit.
         """
-        known = self._compiled.get(target.name)
+        judged_as = (target.name, target.policy)  # `policy diff` asks for one target by several policies
+        known = self._compiled.get(judged_as)
         if known is None:
             effective = self.book.effective(
                 target.policy,
@@ -55,7 +56,7 @@ class Judge:
                 own=self.target_vars.get(target.name, {}),
                 framework=self.framework,
             )
-            known = self._compiled[target.name] = self.book.compile(effective)
+            known = self._compiled[judged_as] = self.book.compile(effective)
         return known
 
     def assess(

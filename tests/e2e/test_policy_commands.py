@@ -278,6 +278,16 @@ def test_what_a_draft_would_change_is_shown_before_it_is_deployed(ours: Site) ->
     assert ours.run("policy", "diff", "ours", "ours")[1] == "nothing differs\n"
 
 
+def test_policies_that_no_target_is_configured_with_are_compared_by_name(site: Site) -> None:
+    """A judge that remembered the policy of a target by its name alone said "nothing differs" of any two policies."""
+    site.simulator.smtp.update({"Port": 25, "RelayAuthenticationType": 0, "UseSSL": False})
+    site.check()
+    told = json_of(site, "policy", "diff", "recommended", "essentials")
+    assert {(row["rule"], row["change"]) for row in told["changes"]} >= {("CFG-003", "no_longer_asked"), ("CFG-035", "no_longer_asked")}
+    back = json_of(site, "policy", "diff", "essentials", "recommended")
+    assert ("CFG-003", "newly_failing") in {(row["rule"], row["change"]) for row in back["changes"]}
+
+
 def test_another_severity_and_what_cannot_be_evaluated_are_told(ours: Site) -> None:
     ours.simulator.smtp["Host"] = "mail.other.example"
     ours.run("check")
