@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor import yamlfile
+from auditor.core.characters import has_control, has_unseen
 from auditor.core.model import Waiver
 from auditor.core.waiver import GLOB
 from auditor.errors import ConfigError, did_you_mean
@@ -24,6 +25,9 @@ _SETTINGS = ("four_eyes", "max_days")
 _REQUIRED = ("rule", "reason", "owner", "approved_by", "expires")
 _OPTIONAL = ("targets", "labels", "requested_by", "approved_on", "ticket", "risk")
 _MAX_CHARACTERS = 2000
+_PROSE = ("reason", "risk")
+_LAYOUT = dict.fromkeys(map(ord, "\n\t"), " ")
+"""In a reason and a risk line breaks and tabs are mere layout, and joiners and direction marks are part of how some languages are written."""
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _OFFSET = r"(Z|[+-][0-9]{2}:[0-9]{2})?"
@@ -110,7 +114,10 @@ class _Part:
             raise self.refuse(f"{key} is text, not {_shown(value)}", "fill it in", at=key)
         if len(value) > _MAX_CHARACTERS:
             raise self.refuse(f"{key} has more than {_MAX_CHARACTERS} characters", "keep the reason short, and the rest in the ticket", at=key)
-        return value.strip()
+        text = value.strip()
+        if has_control(text.translate(_LAYOUT)) if key in _PROSE else has_unseen(text):
+            raise self.refuse(f"{key} has a character that is not seen", "type it anew: names that look the same must be the same", at=key)
+        return text
 
 
 def _waiver(part: _Part, *, rules: Collection[str], targets: Collection[str]) -> Waiver:

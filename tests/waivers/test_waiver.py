@@ -188,6 +188,18 @@ UNSEEN = finding(RuleOutcome.NOT_EVALUATED)
             [(Concern.BROAD, "is broad: it covers every target, those to come included")],
         ),
         (replace(WAIVER, targets=("glob:?*",)), [standing("a", FAIL)], [(Concern.BROAD, "is broad: it covers every target, those to come included")]),
+        (
+            replace(WAIVER, targets=("glob:[a-z]*",)),
+            [standing("a", FAIL)],
+            [(Concern.BROAD, "is broad: it covers every target, those to come included")],
+        ),
+        (
+            replace(WAIVER, targets=("glob:[]!]*",)),
+            [standing("!a", FAIL)],
+            [(Concern.BROAD, "is broad: it covers every target, those to come included")],
+        ),
+        (replace(WAIVER, targets=("glob:a[0-9]*",)), [standing("a1", FAIL)], []),
+        (replace(WAIVER, targets=("glob:?",)), [standing("a", FAIL)], []),
         (replace(WAIVER, targets=("glob:a*",)), [standing("a", FAIL)], []),
         (replace(WAIVER, targets=(), labels=(("env", "lab"),)), [standing("a", FAIL, labels=(("env", "lab"),))], []),
     ],
