@@ -42,12 +42,17 @@ def load(path: Path, *, targets: Collection[str], at: datetime) -> tuple[Approva
 
 
 def load_folder(folder: Path, *, targets: Collection[str], at: datetime) -> tuple[Approval, ...]:
-    """The approvals of every `.yaml` file in `folder`, in the order of the files' names.
+    """The approvals of every `.yaml` file in `folder`, in the order of the files' names; those that begin with a dot are passed over.
 
     Raises:
-        DocumentError: One of them is wrong.
+        DocumentError: One of them is wrong, or is called otherwise.
     """
-    return tuple(approval for path in sorted(folder.glob("*.yaml")) for approval in load(path, targets=targets, at=at))
+    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))  # a mounted ConfigMap has its files twice, once under ..data
+    for path in paths:
+        if path.suffix != ".yaml" and (path.is_dir() or path.suffix.lower() in (".yaml", ".yml")):
+            hint = "rename or move it: what is not read must not look as if it were"
+            raise DocumentError(f"{path}: a file of approvals ends in .yaml and stands in the folder itself", hint=hint)
+    return tuple(approval for path in paths if path.suffix == ".yaml" for approval in load(path, targets=targets, at=at))
 
 
 def dump(approvals: Iterable[Approval]) -> str:
@@ -146,7 +151,7 @@ def _day(part: _Part, key: str) -> date:
 
 def _value(part: _Part, name: str) -> ProfileField:
     value = part.value["value"]
-    if value is None:
+    if value in (None, ""):  # as Command sends what is not set
         return ProfileField(fact=Fact(State.UNSET))
     if name in SECRET_FIELDS:
         return _secret(part.part("value"))
@@ -250,7 +255,7 @@ def _iso(at: datetime) -> str:
 
 
 def _flow(value: Any) -> str:
-    """`value` on one line of YAML. Text is quoted always, and what is not seen in it escaped: no reader takes it for anything else."""
+    """`value` on one line of YAML."""
     match value:
         case None:
             return "null"
@@ -263,12 +268,4 @@ def _flow(value: Any) -> str:
         case list():
             return "[" + ", ".join(map(_flow, value)) + "]"
         case _:
-            return '"' + "".join(map(_escaped, str(value))) + '"'
-
-
-def _escaped(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    if character.isprintable():
-        return character
-    return f"\\u{ord(character):04x}" if ord(character) <= 0xFFFF else f"\\U{ord(character):08x}"
+            return yamlfile.quoted(str(value))

@@ -61,7 +61,7 @@ def _values(name: str) -> st.SearchStrategy[ProfileField]:
     if name == "RequestHeaders":
         return _UNSET | _HEADERS.map(lambda seen: ProfileField(fact=Fact(State.VALUE, tuple(h.name for h in seen)), headers=seen))
     kinds = {"UseSSL": st.booleans()} | dict.fromkeys(("Id", "Port", "RelayAuthenticationType"), st.integers(-(2**53) + 1, 2**53 - 1))
-    return _UNSET | kinds.get(name, _TEXT).map(lambda value: ProfileField(fact=Fact(State.VALUE, value)))
+    return _UNSET | kinds.get(name, _TEXT.filter(bool)).map(lambda value: ProfileField(fact=Fact(State.VALUE, value)))
 
 
 _INSTANTS = st.datetimes(min_value=datetime(2000, 1, 1), max_value=AT.replace(tzinfo=None), timezones=st.just(UTC))
@@ -88,6 +88,13 @@ def test_what_is_exported_is_imported_as_it_was(tmp_path: Path, approvals: list[
     again = load(tmp_path, text)
     assert again == tuple(approvals)
     assert baselinefile.dump(again) == text
+
+
+@pytest.mark.parametrize("field", ["SenderName", "Host", "Scope", "RelayPassword", "TokenEndpoint"])
+@pytest.mark.parametrize("value", ["null", '""'])
+def test_an_empty_text_is_approved_as_not_set(tmp_path: Path, field: str, value: str) -> None:
+    (approval,) = load(tmp_path, f"approvals:\n- {{target: prod, field: {field}, value: {value}, by: Ada, reason: r}}\n")
+    assert approval.value == ProfileField(fact=Fact(State.UNSET))
 
 
 def test_who_recorded_it_stays_in_the_database(tmp_path: Path) -> None:
