@@ -107,7 +107,20 @@ def test_list_and_lint_tell_how_each_waiver_stands(site: Site, failing: list[str
     )
     code, out, err = site.run("waiver", "list")
     assert (code, "3 waivers, 2 in force" in err) == (0, True)
-    assert [line.split()[1] for line in out.splitlines()] == ["rule", failing[0], "CFG-009", failing[0]]
+    assert out.splitlines() == [
+        f"{failing[0]} on prod  [expiring]",
+        f"  through {TODAY + 3 * DAY} UTC; owner ann, approved by bob, SEC-1",
+        "  the relay is replaced",
+        f"  {path}:2",
+        "CFG-009 on glob:*  [in force]",
+        f"  through {TODAY + 60 * DAY} UTC; owner ann, approved by bob, SEC-1",
+        "  the relay is replaced",
+        f"  {path}:3",
+        f"{failing[0]} on glob:p*  [expired]",
+        f"  through {TODAY - DAY} UTC; owner ann, approved by bob, SEC-1",
+        "  the relay is replaced",
+        f"  {path}:4",
+    ]
 
     listed = json.loads(site.run("waiver", "list", "--format", "json")[1])
     assert [(entry["line"], entry["state"], entry["in_scope"]) for entry in listed] == [
@@ -165,6 +178,23 @@ def test_a_draft_is_taken_once_reason_and_approver_are_filled_in(site: Site, own
     first, second = json.loads(site.run("waiver", "list", "--format", "json")[1])
     assert (first["rule"], first["targets"], first["owner"]) == ("CFG-001", ["prod"], owner)
     assert (second["rule"], second["expires_at"]) == ("CFG-003", f"{TODAY + 91 * DAY}T00:00:00Z")
+
+
+def test_what_is_not_seen_in_an_owner_does_not_reach_the_terminal_by_a_draft(site: Site) -> None:
+    site.configure(owner='"a\\u009b31m\\u202eb"')
+    _, out, _ = site.run("waiver", "draft", "prod/CFG-001")
+    assert '  owner: "a\\u009b31m\\u202eb"\n' in out
+
+
+@pytest.mark.parametrize("margin", ["", "  ", "    "])
+def test_a_draft_stands_below_the_waivers_that_are_there(site: Site, margin: str) -> None:
+    path = site.folder / "waivers.yaml"
+    path.write_text(f"waivers:\n{margin}- {{{waiver('CFG-003')}}}\n", encoding="utf-8")
+    _, snippet, _ = site.run("waiver", "draft", "prod/CFG-001")
+    filled = snippet.replace("reason:  ", "reason: r").replace("owner:  ", "owner: ann").replace("approved_by:  ", "approved_by: bob ")
+    path.write_text(path.read_text(encoding="utf-8") + filled, encoding="utf-8")
+    code, _, err = site.run("waiver", "lint")
+    assert (code, "2 waivers, 0 warnings" in err) == (0, True)
 
 
 def test_a_draft_keeps_to_the_length_that_the_file_allows(site: Site) -> None:
