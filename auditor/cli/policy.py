@@ -50,6 +50,7 @@ def list_(settings: Settings, name: str | None, framework: str | None, form: str
 def lint(settings: Settings, form: str) -> None:
     """Check every policy: whatever is wrong is refused with file and line (exit 2); what is merely doubtful is a warning."""
     from auditor import policyfile
+    from auditor.report.wording import count
 
     policies = settings.policies()
     book, targets = policies.book, policies.config.targets if policies.config else None
@@ -60,7 +61,7 @@ def lint(settings: Settings, form: str) -> None:
     for warning in warnings:
         click.echo(f"{warning.file}:{warning.line}: {warning.text}")
     rules = {rule.id for name in book.names() for rule in book.policy(name).rules}
-    click.echo(f"{len(book.names())} policies, {len(rules)} rules, {len(warnings)} warnings", err=True)
+    click.echo(f"{len(book.names())} policies, {count(len(rules), 'rule')}, {count(len(warnings), 'warning')}", err=True)
 
 
 @policy.command("test")
@@ -95,12 +96,13 @@ def test_(settings: Settings, names: tuple[str, ...], *, require_failing: bool, 
         print_json([*rows, *lacking])
     else:
         from auditor.report.safetext import safe
+        from auditor.report.wording import count
 
         for result in wrong:
             click.echo(safe(f"{result.file}:{result.line}: {result.rule}: expected {result.expected}, got {result.got}"))
         for rule in unshown:
             click.echo(f"{rule}: no example shows it failing")
-        click.echo(f"{len(results)} examples, {len(wrong)} wrong", err=True)
+        click.echo(f"{count(len(results), 'example')}, {len(wrong)} wrong", err=True)
     return 1 if wrong or unshown else 0
 
 

@@ -99,6 +99,8 @@ def page(it: "Explanation") -> Iterator[str]:
         yield from _section("Examples")
     for verdict, facts in examples:
         yield from _wrapped(f"{verdict:14}  {facts}", 2, hang=16)
+    if examples:
+        yield from ("", *_wrapped("A field of the profile that an example does not name is missing from the answer.", 2))
 
 
 def _section(title: str) -> Iterator[str]:
