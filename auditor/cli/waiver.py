@@ -1,4 +1,4 @@
-"""`auditor waiver`: the accepted failures, what is doubtful about them, and a draft of one more."""
+"""`auditor waiver`: the accepted failures, what is doubtful about them, a draft of one more, and their JSON Schema."""
 
 from datetime import timedelta
 from textwrap import indent
@@ -81,6 +81,7 @@ def lint(settings: Settings, form: str) -> None:
 def draft(settings: Settings, finding: str, form: str) -> None:
     """Print a waiver of RULE on TARGET to paste into the file of waivers. It is refused until a reason and an approver are filled in."""
     settings.configure_logging()
+    from auditor.waiverfile import SCHEMA_NAME
     from auditor.yamlfile import quoted
 
     name, slash, rule_id = finding.partition("/")
@@ -112,8 +113,21 @@ def draft(settings: Settings, finding: str, form: str) -> None:
     if form == "json":
         print_json({"finding": finding, "file": str(file.path), "snippet": snippet})
         return
-    click.echo(snippet if begun else f"waivers:\n{snippet}", nl=False)
+    schema_there = file.path.with_name(SCHEMA_NAME).is_file()
+    header = f"# yaml-language-server: $schema={SCHEMA_NAME}\n" if schema_there else ""
+    click.echo(snippet if begun else f"{header}waivers:\n{snippet}", nl=False)
     click.echo(f"{'append it to' if begun else 'put it into'} {file.path}, fill in what is empty, and run `auditor waiver lint`", err=True)
+
+
+@waiver.command()
+@form_option
+@click.pass_obj
+def schema(settings: Settings, form: str) -> None:  # noqa: ARG001 - it is JSON either way
+    """Print the JSON Schema (2020-12) of the file of waivers, for editors, with the rules of your policies."""
+    from auditor.waiverfile import schema_text
+
+    book = settings.policies().book
+    click.echo(schema_text({rule.id for name in book.names() for rule in book.policy(name).rules}), nl=False)
 
 
 def _margin(file: "WaiverFile") -> str:

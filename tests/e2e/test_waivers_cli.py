@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from auditor import resources
 from auditor.core.model import Waiver
 from tests.e2e.conftest import Site
 from tests.factories import body
@@ -195,6 +196,27 @@ def test_a_draft_stands_below_the_waivers_that_are_there(site: Site, margin: str
     path.write_text(path.read_text(encoding="utf-8") + filled, encoding="utf-8")
     code, _, err = site.run("waiver", "lint")
     assert (code, "2 waivers, 0 warnings" in err) == (0, True)
+
+
+def test_the_schema_that_is_printed_is_the_shipped_one_and_knows_your_rules(site: Site) -> None:
+    shipped = (resources.folder("policies") / "data" / "waivers.schema.json").read_text(encoding="utf-8")
+    assert site.run("waiver", "schema")[:2] == (0, shipped)
+    (site.folder / "policies").mkdir()
+    (site.folder / "policies" / "ours.yaml").write_text(
+        "policy: ours\ntitle: Ours\nversion: 1\nrules: [{id: OUR-1, title: T, severity: low, require: {UseSSL: true}}]", encoding="utf-8"
+    )
+    site.extra += "policies: [policies]\n"
+    site.configure()
+    assert '"OUR-1"' in site.run("waiver", "schema", "--format", "json")[1]
+
+
+def test_a_first_draft_names_the_schema_where_init_has_put_it(site: Site) -> None:
+    assert site.run("waiver", "draft", "prod/CFG-001")[1].startswith("waivers:\n")
+    assert site.run("init", str(site.folder / "new"))[0] == 0
+    (site.folder / "new" / "waivers.schema.json").rename(site.folder / "waivers.schema.json")
+    assert site.run("waiver", "draft", "prod/CFG-001")[1].startswith(
+        "# yaml-language-server: $schema=waivers.schema.json\nwaivers:\n- rule: CFG-001\n"
+    )
 
 
 def test_a_draft_keeps_to_the_length_that_the_file_allows(site: Site) -> None:
