@@ -43,7 +43,7 @@ def baseline() -> None:
 @click.option("--expires", metavar="DATE", help="The last day that it holds, through its end (UTC).")
 @click.pass_obj
 def approve(settings: Settings, target: str, names: tuple[str, ...], by: str, reason: str, ticket: str | None, expires: str | None) -> None:
-    """Approve what TARGET was last seen to say: every field, or those named."""
+    """Approve what TARGET was last seen to say. Every field, or those named."""
     settings.configure_logging()
     for name in names:
         if name not in PROFILE_FIELDS:
@@ -83,7 +83,7 @@ def approve(settings: Settings, target: str, names: tuple[str, ...], by: str, re
 @form_option
 @click.pass_obj
 def show(settings: Settings, target: str, form: str) -> None:
-    """Show which values of TARGET are approved, by whom, and how each stands."""
+    """Show what is approved for TARGET, by whom, and how it stands."""
     settings.configure_logging()
     with opened(settings) as app:
         (chosen,) = app.select([target], {})
@@ -134,7 +134,7 @@ def diff(settings: Settings, target: str, form: str) -> int:
 @form_option
 @click.pass_obj
 def history(settings: Settings, target: str, form: str) -> None:
-    """Show every approval that was ever recorded for TARGET, in the order of recording."""
+    """Show every approval ever recorded for TARGET, oldest first."""
     settings.configure_logging()
     with opened(settings) as app:
         (chosen,) = app.select([target], {})
@@ -160,7 +160,7 @@ def history(settings: Settings, target: str, form: str) -> None:
 @reason_option
 @click.pass_obj
 def revoke(settings: Settings, approval: str, by: str, reason: str) -> None:
-    """Take back the approval whose digest begins with DIGEST, as `history` shows it. An older one that still holds is in force again."""
+    """Take an approval back. DIGEST is how its digest begins, as `history` shows it; an older one that still holds is in force again."""
     settings.configure_logging()
     _checked(by=by, reason=reason)
     with opened(settings) as app:
@@ -199,7 +199,7 @@ def export(settings: Settings, targets: tuple[str, ...], path: Path | None) -> N
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.pass_obj
 def import_(settings: Settings, files: tuple[Path, ...]) -> None:
-    """Record the approvals in FILES; those on record already are left as they are."""
+    """Record the approvals in FILES. Those on record already are left as they are."""
     settings.configure_logging()
     from auditor import baselinefile
 

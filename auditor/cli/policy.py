@@ -48,7 +48,7 @@ def list_(settings: Settings, name: str | None, framework: str | None, form: str
 @form_option
 @click.pass_obj
 def lint(settings: Settings, form: str) -> None:
-    """Check every policy: whatever is wrong is refused with file and line (exit 2); what is merely doubtful is a warning."""
+    """Check every policy. Whatever is wrong is refused with file and line (exit 2); what is merely doubtful is a warning."""
     from auditor import policyfile
     from auditor.report.wording import count
 
@@ -71,7 +71,7 @@ def lint(settings: Settings, form: str) -> None:
 @form_option
 @click.pass_obj
 def test_(settings: Settings, names: tuple[str, ...], *, require_failing: bool, fixtures: Path | None, form: str) -> int:
-    """Run the examples that rules carry (exit 1 where one does not come out as it says).
+    """Run the examples that rules carry. Exit 1 where one does not come out as it says.
 
     A fixture is the saved body of GET /SMTP, in a folder called by the rule. Its name says what must come out: it begins with passes, fails,
     not_applicable or not_evaluated, and ends in .json, as in fails-no-tls.json; for a rule that reads the date, in @2026-12-31.json.
@@ -110,7 +110,7 @@ def test_(settings: Settings, names: tuple[str, ...], *, require_failing: bool, 
 @click.argument("pattern", required=False, metavar="[TEXT]")
 @form_option
 def fields(pattern: str | None, form: str) -> None:
-    """List the facts that a rule can speak of, with type and example; only those with TEXT in their name, if given."""
+    """List the facts that a rule can speak of. With type and example; only those with TEXT in their name, if given."""
     from auditor.core.catalogue import FACTS
 
     rows = [

@@ -24,7 +24,7 @@ _WIDTH = 80
 @form_option
 @click.pass_obj
 def explain(settings: Settings, rule: str, target: str | None, policy_name: str | None, form: str) -> None:
-    """Explain RULE: what it asks and why, how bad a breach is, what to do, what it supports, with examples."""
+    """Explain RULE: what it asks and why, and what to do. Also how bad a breach is, what the rule supports, and examples."""
     from auditor.errors import UsageError
     from auditor.policyfile import explain as explained
     from auditor.policyfile import home_of

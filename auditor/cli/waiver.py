@@ -28,7 +28,7 @@ def waiver() -> None:
 @form_option
 @click.pass_obj
 def list_(settings: Settings, form: str) -> None:
-    """List the waivers of the configuration, with where each holds, how long, and who approved it."""
+    """List the waivers: where each holds, how long, who approved it."""
     settings.configure_logging()
     from auditor.core.waiver import scope_text, until
     from auditor.report.jsondoc import reviewed as report
@@ -54,7 +54,11 @@ def list_(settings: Settings, form: str) -> None:
 @form_option
 @click.pass_obj
 def lint(settings: Settings, form: str) -> None:
-    """Check the waivers: whatever is wrong is refused with file and line (exit 2); what will bite, or is not needed, is a warning."""
+    """Check the waivers, and warn of what will bite.
+
+    Whatever is wrong is refused with file and line (exit 2). What is ending, has ended, excuses nothing, is not needed or covers everything is a
+    warning.
+    """
     settings.configure_logging()
     from auditor.report.wording import count
 
@@ -79,7 +83,7 @@ def lint(settings: Settings, form: str) -> None:
 @form_option
 @click.pass_obj
 def draft(settings: Settings, finding: str, form: str) -> None:
-    """Print a waiver of RULE on TARGET to paste into the file of waivers. It is refused until a reason and an approver are filled in."""
+    """Print a waiver of RULE on TARGET to paste and fill in. It is refused until it has a reason and an approver."""
     settings.configure_logging()
     from auditor.waiverfile import SCHEMA_NAME
     from auditor.yamlfile import quoted
@@ -123,7 +127,7 @@ def draft(settings: Settings, finding: str, form: str) -> None:
 @form_option
 @click.pass_obj
 def schema(settings: Settings, form: str) -> None:  # noqa: ARG001 - it is JSON either way
-    """Print the JSON Schema (2020-12) of the file of waivers, for editors, with the rules of your policies."""
+    """Print the JSON Schema (2020-12) of waivers, for editors. It knows the rules of your policies."""
     from auditor.waiverfile import schema_text
 
     book = settings.policies().book

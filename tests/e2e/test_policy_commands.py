@@ -288,6 +288,15 @@ def test_policies_that_no_target_is_configured_with_are_compared_by_name(site: S
     assert ("CFG-003", "newly_failing") in {(row["rule"], row["change"]) for row in back["changes"]}
 
 
+def test_a_target_that_sets_vars_of_its_own_policy_is_compared_by_others_too(ours: Site) -> None:
+    ours.simulator.smtp["Host"] = "smtp.corp.com"
+    ours.configure(policy="ours", vars="{our_relays: [relay.corp.com]}")
+    ours.run("check")
+    told = json_of(ours, "policy", "diff", "recommended", "ours")
+    assert ("OUR-001", "newly_failing") in {(row["rule"], row["change"]) for row in told["changes"]}  # by its own setting
+    assert json_of(ours, "policy", "diff", "recommended", "essentials")["targets"] == ["prod"]
+
+
 def test_another_severity_and_what_cannot_be_evaluated_are_told(ours: Site) -> None:
     ours.simulator.smtp["Host"] = "mail.other.example"
     ours.run("check")
