@@ -93,7 +93,7 @@ def page(it: "Explanation") -> Iterator[str]:
     if rule.references:
         yield from _section("References")
     for reference in rule.references:
-        yield from _wrapped(f"- {reference}", 2, hang=2)
+        yield from [f"  - {safe(reference)}"] if " " not in reference else _wrapped(f"- {reference}", 2, hang=2)  # an address stays in one piece
     examples = list(it.examples)
     if examples:
         yield from _section("Examples")
