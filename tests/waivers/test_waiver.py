@@ -222,6 +222,11 @@ def test_what_the_time_brings_is_said(waiver: Waiver, at: datetime, concern: tup
     assert (found.concerns, found.targets, found.failing) == ((concern,), ("lab",), ("lab",))
 
 
+def test_a_review_names_the_targets_in_scope_that_fail() -> None:
+    found = review(replace(WAIVER, targets=("glob:?",)), [standing("a", FAIL), standing("b", PASS), standing("long", FAIL)], at=AT)
+    assert (found.targets, found.failing) == (("a", "b"), ("a",))
+
+
 @pytest.mark.parametrize(
     ("expires_at", "said"),
     [
