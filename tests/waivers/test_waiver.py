@@ -181,6 +181,7 @@ UNSEEN = finding(RuleOutcome.NOT_EVALUATED)
             [standing(name, PASS) for name in "abcdef"],
             [(Concern.PASSES, f"{IDLE} a, b, c and 3 more")],
         ),
+        (replace(WAIVER, targets=("glob:?",)), [standing(name, PASS) for name in "abc"], [(Concern.PASSES, f"{IDLE} a, b, c")]),
         (replace(WAIVER, targets=()), [standing("a", FAIL)], [(Concern.BROAD, "is broad: it covers every target, those to come included")]),
         (
             replace(WAIVER, targets=("x", "glob:*")),
