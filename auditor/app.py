@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Self
 from auditor import __version__, baselinefile, config, datatables, policyfile, resources, waiverfile
 from auditor.audit import Auditor, Judge, planned, text_of
 from auditor.core.assess import Past
-from auditor.core.baseline import baseline
+from auditor.core.baseline import baseline, stay_revoked
 from auditor.core.coverage import MissedBecause
 from auditor.core.derived import with_derived
 from auditor.core.evaluate import judge
@@ -243,7 +243,11 @@ class App:
         self.approve(given, store)
         digests = {approval.digest for approval in given}
         for target in self.config.targets:
-            strays = [a.field for a in baseline(store.approvals(target.name), at).values() if a.digest not in digests]
+            recorded = store.approvals(target.name)
+            if revoked := [a.field for a in stay_revoked(given, recorded)]:
+                told = {"target": target.name, "fields": revoked, "folder": str(folder)}
+                log.warning("revoked on record, and stay so; to approve a value again, say why in its reason or ticket", extra=told)
+            strays = [a.field for a in baseline(recorded, at).values() if a.digest not in digests]
             if strays:
                 told = {"target": target.name, "fields": strays, "folder": str(folder)}
                 log.warning("approved values do not stand in the folder; `auditor baseline export` writes them", extra=told)

@@ -38,8 +38,8 @@ class Judge:
     target_vars: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     framework: str | None = None
     """Judge only by the rules that support a control of this framework."""
-    _compiled: dict[str, CompiledPolicy] = field(default_factory=dict, init=False, repr=False)
-    _whole: dict[str, EffectivePolicy] = field(default_factory=dict, init=False, repr=False)
+    _compiled: dict[tuple[str, str], CompiledPolicy] = field(default_factory=dict, init=False, repr=False)
+    _whole: dict[tuple[str, str], EffectivePolicy] = field(default_factory=dict, init=False, repr=False)
 
     @property
     def tables(self) -> Tables:
@@ -51,7 +51,8 @@ class Judge:
         Raises:
             PolicyError: It has no such policy, or a var does not fit.
         """
-        known = self._compiled.get(target.name)
+        judged_as = (target.name, target.policy)  # `policy diff` asks for one target by several policies
+        known = self._compiled.get(judged_as)
         if known is None:
             effective = self.book.effective(
                 target.policy,
@@ -61,15 +62,15 @@ class Judge:
                 own=self.target_vars.get(target.name, {}),
                 framework=self.framework,
             )
-            self._whole[target.name] = effective
+            self._whole[judged_as] = effective
             own = tuple(rule for rule in effective.rules if not rule.is_of_the_installation)
-            known = self._compiled[target.name] = self.book.compile(replace(effective, rules=own))
+            known = self._compiled[judged_as] = self.book.compile(replace(effective, rules=own))
         return known
 
     def whole_policy(self, target: Target) -> EffectivePolicy:
         """The policy of `target` with all its rules, those about the installation among them."""
         self.policy_for(target)
-        return self._whole[target.name]
+        return self._whole[target.name, target.policy]
 
     def installation(self, targets: Sequence[Target]) -> CompiledPolicy:
         """The rules about the installation in the policies of `targets`, each once, with the vars of the first that has it."""

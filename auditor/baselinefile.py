@@ -12,7 +12,9 @@ from typing import Any
 
 from auditor import yamlfile
 from auditor.core.baseline import text_fault
-from auditor.core.catalogue import AUTHENTICATION_TYPES
+from auditor.core.canonical import MAX_INTEGER
+from auditor.core.catalogue import AUTHENTICATION_TYPES, FACTS
+from auditor.core.detectors import looks_like_secret, masked_url
 from auditor.core.model import (
     PROFILE_FIELDS,
     SECRET_FIELDS,
@@ -42,12 +44,17 @@ def load(path: Path, *, targets: Collection[str], at: datetime) -> tuple[Approva
 
 
 def load_folder(folder: Path, *, targets: Collection[str], at: datetime) -> tuple[Approval, ...]:
-    """The approvals of every `.yaml` file in `folder`, in the order of the files' names.
+    """The approvals of every `.yaml` file in `folder`, in the order of the files' names; those that begin with a dot are passed over.
 
     Raises:
-        DocumentError: One of them is wrong.
+        DocumentError: One of them is wrong, or is called otherwise.
     """
-    return tuple(approval for path in sorted(folder.glob("*.yaml")) for approval in load(path, targets=targets, at=at))
+    paths = sorted(path for path in folder.iterdir() if not path.name.startswith("."))  # a mounted ConfigMap has its files twice, once under ..data
+    for path in paths:
+        if path.suffix != ".yaml" and (path.is_dir() or path.suffix.lower() in (".yaml", ".yml")):
+            hint = "rename or move it: what is not read must not look as if it were"
+            raise DocumentError(f"{path}: a file of approvals ends in .yaml and stands in the folder itself", hint=hint)
+    return tuple(approval for path in paths if path.suffix == ".yaml" for approval in load(path, targets=targets, at=at))
 
 
 def dump(approvals: Iterable[Approval]) -> str:
@@ -146,10 +153,10 @@ def _day(part: _Part, key: str) -> date:
 
 def _value(part: _Part, name: str) -> ProfileField:
     value = part.value["value"]
-    if value is None:
+    if value in (None, ""):  # as Command sends what is not set
         return ProfileField(fact=Fact(State.UNSET))
     if name in SECRET_FIELDS:
-        return _secret(part.part("value"))
+        return _secret(part.part("value"), name)
     if name == "RequestHeaders":
         if not isinstance(value, list):
             raise part.refuse("RequestHeaders is a list, or null where none is set", "`auditor baseline export` writes it", at="value")
@@ -162,16 +169,25 @@ def _value(part: _Part, name: str) -> ProfileField:
     if type(value) is not expected:
         wanted = {int: "an integer", bool: "true or false", str: "text"}[expected]
         raise part.refuse(f"the value of {name} is {wanted}, or null where it is not set", at="value")
+    if isinstance(value, int) and abs(value) > MAX_INTEGER:
+        raise part.refuse(f"the value of {name} is past 2^53", "is there a digit too many?", at="value")
+    if isinstance(value, str) and (looks_like_secret(value) or (name == "TokenEndpoint" and masked_url(value) != value)):
+        hint = "no secret is kept; of a URL neither user information nor the values of a query are, as `auditor baseline export` shows"
+        raise part.refuse(f"the value of {name} holds what may be a secret", hint, at="value")
     return ProfileField(fact=Fact(State.VALUE, value))
 
 
-def _secret(part: _Part) -> ProfileField:
+def _secret(part: _Part, name: str) -> ProfileField:
     content = part.mapping(required=("state",), optional=("text", "provider", "parameters", "undisclosed"))
     if content["state"] not in ("stored", "pam"):
         raise part.refuse("the state of a secret is stored or pam, or its value null where it is not set", at="state")
     provider, undisclosed, parameters = content.get("provider"), content.get("undisclosed", False), content.get("parameters", [])
-    is_fit = isinstance(undisclosed, bool) and isinstance(parameters, list) and (provider is None or type(provider) is int)
-    if not is_fit:
+    if "text" in content and f"{name}.text" not in FACTS:
+        raise part.refuse(f"the text of {name} stands nowhere: it is a secret", "take it out, and out of the history of the file, too", at="text")
+    if "text" in content and looks_like_secret(part.text("text", is_claim=False)):
+        raise part.refuse(f"the text of {name} holds what may be a secret", "an identifier is no secret; is this one?", at="text")
+    is_number = provider is None or (type(provider) is int and abs(provider) <= MAX_INTEGER)
+    if not (isinstance(undisclosed, bool) and isinstance(parameters, list) and is_number):
         raise part.refuse("provider is a number, parameters a list, undisclosed true or false")
     marks = []
     for index in range(len(parameters)):
@@ -250,7 +266,7 @@ def _iso(at: datetime) -> str:
 
 
 def _flow(value: Any) -> str:
-    """`value` on one line of YAML. Text is quoted always, and what is not seen in it escaped: no reader takes it for anything else."""
+    """`value` on one line of YAML."""
     match value:
         case None:
             return "null"
@@ -263,12 +279,4 @@ def _flow(value: Any) -> str:
         case list():
             return "[" + ", ".join(map(_flow, value)) + "]"
         case _:
-            return '"' + "".join(map(_escaped, str(value))) + '"'
-
-
-def _escaped(character: str) -> str:
-    if character in '"\\':
-        return "\\" + character
-    if character.isprintable():
-        return character
-    return f"\\u{ord(character):04x}" if ord(character) <= 0xFFFF else f"\\U{ord(character):08x}"
+            return yamlfile.quoted(str(value))

@@ -6,6 +6,7 @@ before any server is asked. What may be said of a target is one table, `TargetSe
 
 import ipaddress
 import json
+import os
 import re
 from collections.abc import Mapping
 from contextlib import suppress
@@ -430,10 +431,16 @@ def _folder(source: yamlfile.YamlFile, folder: Path, text: str, place: tuple[str
 
 def _waivers(source: yamlfile.YamlFile, text: str | None, folder: Path) -> Path | None:
     path = _beside(folder, text or WAIVERS_NAME)
-    if text is not None and not path.is_file():
+    if path.is_file():
+        return path
+    if text is not None:
         hint = "relative paths count from the configuration's own folder"
         raise ConfigError(f"{source.where('waivers')}: waivers: {path} is not a file", hint=hint)
-    return path if path.is_file() else None
+    if os.path.lexists(usual := folder / WAIVERS_NAME):  # a folder, a link that leads nowhere: what is not read must not look as if it were
+        raise ConfigError(f"{usual}: not a file", hint="put the waivers there, or move it away")
+    if (misnamed := usual.with_suffix(".yml")).exists():
+        raise ConfigError(f"{misnamed}: the file of waivers is called {WAIVERS_NAME}", hint="rename it, or name it: `waivers: waivers.yml`")
+    return None
 
 
 def _database(source: yamlfile.YamlFile, text: str, folder: Path) -> Path:

@@ -167,12 +167,21 @@ def _side(app: App, named: str) -> tuple[Judge, str | None]:
     """Who judges, and by which policy; None for each target's own."""
     names, path = app.judge.book.names(), Path(named)
     if named in names:
-        return app.judge_by(None), named
+        return _by(app.judge_by(None), named)
     if not path.exists():
         hint = did_you_mean(named, names, else_say=f"there are: {', '.join(sorted(names))}")
         raise UsageError(f"{named}: no policy of this name, and no file or folder", hint=hint)
     drafted = app.judge_by(path)
-    return drafted, None if path.is_dir() else next(p.name for p in drafted.book.policies.values() if p.part.file.path == str(path))
+    if path.is_dir():
+        return drafted, None
+    return _by(drafted, next(p.name for p in drafted.book.policies.values() if p.part.file.path == str(path)))
+
+
+def _by(whoever: Judge, policy: str) -> tuple[Judge, str]:
+    """Judges every target by `policy`; what a target sets for a policy of its own says nothing to this one."""
+    known = whoever.book.policy(policy).vars
+    fitting = {target: {var: value for var, value in own.items() if var in known} for target, own in whoever.target_vars.items()}
+    return replace(whoever, target_vars=fitting), policy
 
 
 def _differences(target: str, titles: Mapping[str, str], old: Mapping[str, Finding], new: Mapping[str, Finding]) -> Iterator[Difference]:

@@ -4,6 +4,7 @@ Whatever is not understood is refused with file and line, and then none of its w
 more than was meant, is worse than none.
 """
 
+import json
 import re
 import unicodedata
 from collections.abc import Collection, Iterator
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from auditor import yamlfile
+from auditor.core.characters import has_control, has_unseen
 from auditor.core.model import Waiver
 from auditor.core.waiver import GLOB
 from auditor.errors import ConfigError, did_you_mean
@@ -20,15 +22,38 @@ from auditor.errors import ConfigError, did_you_mean
 MAX_DAYS = 365
 """A waiver is at most so long, unless the file says otherwise."""
 
+SCHEMA_NAME = "waivers.schema.json"
+"""What the JSON Schema of the file is called, beside it and among the shipped data."""
+
+_MOST_DAYS = 3660
+"""And this is the most that it can say: ten years."""
+
 _SETTINGS = ("four_eyes", "max_days")
 _REQUIRED = ("rule", "reason", "owner", "approved_by", "expires")
-_OPTIONAL = ("targets", "labels", "requested_by", "approved_on", "ticket", "risk")
+_ABOUT = {
+    "rule": "The id of the rule whose failure is accepted, such as CFG-003",
+    "targets": f'Names of targets, or patterns written as such: "{GLOB}lab-*"; every target where there are neither these nor labels',
+    "labels": "Only targets that carry all of these",
+    "reason": "Why the failure is acceptable, and what is done meanwhile",
+    "risk": "What can happen until then",
+    "owner": "Who answers for it",
+    "requested_by": "Who asked for it",
+    "approved_by": "Who approved it: neither owner nor requester, unless four_eyes is false",
+    "approved_on": "The UTC day of the approval: before it the waiver does not hold, and its length counts from it",
+    "ticket": "Where it was decided",
+    "expires": "Its last day, through the end of it (UTC, or with an offset: 2026-12-31+01:00); or an instant: 2026-12-31T18:00:00+01:00",
+}
+_OPTIONAL = tuple(key for key in _ABOUT if key not in _REQUIRED)
 _MAX_CHARACTERS = 2000
+_PROSE = ("reason", "risk")
+_LAYOUT = dict.fromkeys(map(ord, "\n\t"), " ")
+"""In a reason and a risk line breaks and tabs are mere layout, and joiners and direction marks are part of how some languages are written."""
 
 _DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _OFFSET = r"(Z|[+-][0-9]{2}:[0-9]{2})?"
 _LAST_DAY = re.compile(rf"({_DAY.pattern}){_OFFSET}")
-_INSTANT = re.compile(rf"{_DAY.pattern}T(?:[01][0-9]|2[0-3]):[0-9]{{2}}(?::[0-9]{{2}})?{_OFFSET}")
+_LOCAL = rf"{_DAY.pattern}T(?:[01][0-9]|2[0-3]):[0-9]{{2}}(?::[0-9]{{2}})?"
+_INSTANT = re.compile(_LOCAL + _OFFSET)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,8 +82,8 @@ def load(path: Path, *, rules: Collection[str], targets: Collection[str], at: da
     four_eyes, max_days = content.get("four_eyes", True), content.get("max_days", MAX_DAYS)
     if not isinstance(four_eyes, bool):
         raise top.refuse(f"four_eyes is true or false, not {_shown(four_eyes)}", at="four_eyes")
-    if isinstance(max_days, bool) or not isinstance(max_days, int) or not 1 <= max_days <= 3660:
-        raise top.refuse(f"max_days is a number of days from 1 to 3660, not {_shown(max_days)}", at="max_days")
+    if isinstance(max_days, bool) or not isinstance(max_days, int) or not 1 <= max_days <= _MOST_DAYS:
+        raise top.refuse(f"max_days is a number of days from 1 to {_MOST_DAYS}, not {_shown(max_days)}", at="max_days")
     if not isinstance(content["waivers"], list):
         raise top.refuse(f"waivers is a list, not {_shown(content['waivers'])}", "waivers: []", at="waivers")
     waivers: list[Waiver] = []
@@ -75,6 +100,54 @@ def load(path: Path, *, rules: Collection[str], targets: Collection[str], at: da
         waivers.append(waiver)
     lines = tuple(file.line("waivers", index) for index in range(len(waivers)))
     return WaiverFile(path=path, waivers=tuple(waivers), lines=lines, max_days=max_days)
+
+
+def json_schema(rules: Collection[str]) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the file, for editors: they complete the ids of `rules`, and take any other text for one of yours.
+
+    It refuses nothing that `load` takes. Whether a rule, a target or a day exists, how long a waiver is, who approved it, what is not seen in a name
+    and whether there is a second one: `load` alone sees that.
+    """
+    text = {"type": "string", "pattern": r"\S", "maxLength": _MAX_CHARACTERS}
+    end = rf"^(?:{_LAST_DAY.pattern}|{_LOCAL}{_OFFSET.removesuffix('?')})$"
+    form: dict[str, Any] = {
+        "rule": {"anyOf": [{"enum": sorted(rules)}, text]},
+        "targets": {
+            "type": "array",
+            "minItems": 1,
+            "uniqueItems": True,
+            "items": {"type": "string", "minLength": 1, "not": {"const": GLOB}},
+        },
+        "labels": {"type": "object", "minProperties": 1, "additionalProperties": {"type": "string"}},
+        "approved_on": {"type": "string", "pattern": rf"^{_DAY.pattern}$"},
+        "expires": {"type": "string", "pattern": end},
+    }
+    waiver = {key: {**form.get(key, text), "description": about} for key, about in _ABOUT.items()}
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "Accepted failures of the SMTP profile of Keyfactor Command",
+        "type": "object",
+        "required": ["waivers"],
+        "additionalProperties": False,
+        "properties": {
+            "four_eyes": {"type": "boolean", "description": "Whether who approves is neither owner nor requester; true unless this says otherwise"},
+            "max_days": {
+                "type": "integer",
+                "minimum": 1,
+                "maximum": _MOST_DAYS,
+                "description": f"How many days a waiver lasts at most; {MAX_DAYS} unless this says otherwise",
+            },
+            "waivers": {
+                "type": "array",
+                "items": {"type": "object", "required": list(_REQUIRED), "additionalProperties": False, "properties": waiver},
+            },
+        },
+    }
+
+
+def schema_text(rules: Collection[str]) -> str:
+    """The schema as it stands in a file."""
+    return json.dumps(json_schema(rules), indent=1) + "\n"
 
 
 @dataclass
@@ -110,7 +183,10 @@ class _Part:
             raise self.refuse(f"{key} is text, not {_shown(value)}", "fill it in", at=key)
         if len(value) > _MAX_CHARACTERS:
             raise self.refuse(f"{key} has more than {_MAX_CHARACTERS} characters", "keep the reason short, and the rest in the ticket", at=key)
-        return value.strip()
+        text = value.strip()
+        if has_control(text.translate(_LAYOUT)) if key in _PROSE else has_unseen(text):
+            raise self.refuse(f"{key} has a character that is not seen", "type it anew: names that look the same must be the same", at=key)
+        return text
 
 
 def _waiver(part: _Part, *, rules: Collection[str], targets: Collection[str]) -> Waiver:

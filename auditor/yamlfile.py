@@ -100,6 +100,19 @@ def parse(text: str, *, path: str, error: type[DocumentError] = DocumentError) -
         raise error(f"{path}:{line}: not YAML: {getattr(failure, 'reason', 'unreadable')}") from None
 
 
+def quoted(text: str) -> str:
+    """`text` on one line of YAML: in quotes, and what is not seen in it escaped, so that no reader takes it for anything else."""
+    return '"' + "".join(map(_escaped, text)) + '"'
+
+
+def _escaped(character: str) -> str:
+    if character in '"\\':
+        return "\\" + character
+    if character.isprintable():
+        return character
+    return f"\\u{ord(character):04x}" if ord(character) <= 0xFFFF else f"\\U{ord(character):08x}"
+
+
 class _Reader:
     """Builds values from PyYAML's events: unlike its node tree they still show anchors, aliases and how a scalar was written."""
 

@@ -1,13 +1,14 @@
-"""Makes what is generated from the shipped policies: `docs/rules.md`, `policies/data/policy.schema.json`, and the first line of each policy file.
+"""Makes what is generated from the shipped policies: `docs/rules.md`, the JSON Schemas in `policies/data/`, and the first line of each policy file.
 
     .venv/bin/python docs/make_rules.py
 
-The suite checks that all three are current.
+The suite checks that all of it is current.
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
+from auditor import waiverfile
 from auditor.app import policy_book
 from auditor.core.words import literal_text
 from auditor.policyfile import Explanation, PolicyBook, explain, home_of
@@ -17,12 +18,14 @@ from auditor.policyfile.schema import schema_text
 TOP = Path(__file__).resolve().parent.parent
 PAGE = TOP / "docs" / "rules.md"
 SCHEMA = TOP / "policies" / "data" / "policy.schema.json"
+WAIVERS = SCHEMA.with_name(waiverfile.SCHEMA_NAME)
 HEADER = "# yaml-language-server: $schema=data/policy.schema.json\n"
 
 
 def main() -> None:
     book = policy_book(None)
-    for path, text in ((PAGE, page(book)), (SCHEMA, schema_text(book.controls))):
+    rules = {rule.id for policy in book.policies.values() for rule in policy.rules}
+    for path, text in ((PAGE, page(book)), (SCHEMA, schema_text(book.controls)), (WAIVERS, waiverfile.schema_text(rules))):
         path.write_text(text, encoding="utf-8", newline="\n")
         print(path)
     for path in sorted((TOP / "policies").glob("*.yaml")):

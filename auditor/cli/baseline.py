@@ -1,5 +1,6 @@
 """`auditor baseline`: which values were approved by whom, and what a server says instead."""
 
+import re
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from pathlib import Path
@@ -9,7 +10,7 @@ import click
 
 from auditor.cli.common import Settings, opened, print_bytes
 from auditor.cli.rows import form_option, print_json
-from auditor.core.baseline import Stand, approvable, is_in_force, stands, text_fault
+from auditor.core.baseline import Stand, approvable, is_in_force, stands, stay_revoked, text_fault
 from auditor.core.baseline import baseline as in_force
 from auditor.core.drift import said
 from auditor.core.model import PROFILE_FIELDS, Approval, ProfileField
@@ -42,7 +43,7 @@ def baseline() -> None:
 @click.option("--expires", metavar="DATE", help="The last day that it holds, through its end (UTC).")
 @click.pass_obj
 def approve(settings: Settings, target: str, names: tuple[str, ...], by: str, reason: str, ticket: str | None, expires: str | None) -> None:
-    """Approve what TARGET was last seen to say: every field, or those named."""
+    """Approve what TARGET was last seen to say. Every field, or those named."""
     settings.configure_logging()
     for name in names:
         if name not in PROFILE_FIELDS:
@@ -51,7 +52,7 @@ def approve(settings: Settings, target: str, names: tuple[str, ...], by: str, re
     with opened(settings) as app:
         _refuse_beside_folder(app)
         (chosen,) = app.select([target], {})
-        until = _last_day(expires, app.clock()) if expires else None
+        until = _last_day(expires, app.clock()) if expires is not None else None
         seen = app.store.last_observed(chosen.name)
         if seen is None:
             raise UsageError(f"{chosen.name} was never read, so there is nothing to approve", hint=f"`auditor check {chosen.name}` reads it")
@@ -67,7 +68,7 @@ def approve(settings: Settings, target: str, names: tuple[str, ...], by: str, re
             for name, value in values.items()
             if isinstance(value, ProfileField)
         ]
-        _refuse_revoked(app, chosen.name, given)
+        _refuse_again(app, chosen.name, given)
         new = app.approve(given)
     end = f", through {until} (UTC)" if until else ""
     _echo(f"{chosen.name}, as seen {moment(seen_at)}: approved by {by}{end}" if new else f"{chosen.name}: these values are approved already")
@@ -82,7 +83,7 @@ def approve(settings: Settings, target: str, names: tuple[str, ...], by: str, re
 @form_option
 @click.pass_obj
 def show(settings: Settings, target: str, form: str) -> None:
-    """Show which values of TARGET are approved, by whom, and how each stands."""
+    """Show what is approved for TARGET, by whom, and how it stands."""
     settings.configure_logging()
     with opened(settings) as app:
         (chosen,) = app.select([target], {})
@@ -133,7 +134,7 @@ def diff(settings: Settings, target: str, form: str) -> int:
 @form_option
 @click.pass_obj
 def history(settings: Settings, target: str, form: str) -> None:
-    """Show every approval that was ever recorded for TARGET, in the order of recording."""
+    """Show every approval ever recorded for TARGET, oldest first."""
     settings.configure_logging()
     with opened(settings) as app:
         (chosen,) = app.select([target], {})
@@ -159,16 +160,18 @@ def history(settings: Settings, target: str, form: str) -> None:
 @reason_option
 @click.pass_obj
 def revoke(settings: Settings, approval: str, by: str, reason: str) -> None:
-    """Take back the approval whose digest begins with DIGEST, as `history` shows it. An older one that still holds is in force again."""
+    """Take an approval back. DIGEST is how its digest begins, as `history` shows it; an older one that still holds is in force again."""
     settings.configure_logging()
     _checked(by=by, reason=reason)
     with opened(settings) as app:
         _refuse_beside_folder(app)
         known = [a for target in app.config.targets for a in app.store.approvals(target.name)]
         found = [a for a in known if len(approval) >= 8 and a.digest.startswith(approval.lower())]
-        if len(found) != 1 or found[0].revoked:
+        if len(found) != 1:
             raise UsageError(f"{approval[:64]!r} names no approval to revoke", hint="`auditor baseline history TARGET` shows them; 8 digits or more")
         (named,) = found
+        if named.revoked:
+            raise UsageError(f"{named.digest[:12]} was revoked by {named.revoked.by}, {moment(named.revoked.at)}")
         app.revoke(named.digest, by=by, reason=reason)
         again = in_force(app.store.approvals(named.target), app.clock()).get(named.field)
     _echo(f"{named.target}: {named.field} {said(named.field, named.value)} is approved no more")
@@ -196,7 +199,7 @@ def export(settings: Settings, targets: tuple[str, ...], path: Path | None) -> N
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.pass_obj
 def import_(settings: Settings, files: tuple[Path, ...]) -> None:
-    """Record the approvals in FILES; those on record already are left as they are."""
+    """Record the approvals in FILES. Those on record already are left as they are."""
     settings.configure_logging()
     from auditor import baselinefile
 
@@ -205,7 +208,12 @@ def import_(settings: Settings, files: tuple[Path, ...]) -> None:
         names, at = [target.name for target in app.config.targets], app.clock()
         given = [approval for path in files for approval in baselinefile.load(path, targets=names, at=at)]
         new = app.approve(given)
+        revoked = stay_revoked(given, [a for name in dict.fromkeys(a.target for a in given) for a in app.store.approvals(name)])
     _echo(f"{len(new)} new, {len(given) - len(new)} on record already")
+    for approval in revoked:
+        _echo(f"revoked on record, and stays so: {approval.target} {approval.field} {said(approval.field, approval.value)}, {_claim(approval)}")
+    if revoked:
+        _echo("to approve it again, say why in its reason or ticket")
 
 
 # --- what they share ----------------------------------------------------------------------------------------------
@@ -223,7 +231,6 @@ def _standing(app: "App", target: str) -> tuple[dict[str, Approval], dict[str, S
 
 
 def _document(approval: Approval) -> dict[str, Any]:
-
     revoked = approval.revoked
     return approval.document() | {
         "digest": approval.digest,
@@ -242,7 +249,6 @@ def _states(approvals: Sequence[Approval], at: datetime) -> dict[str, str]:
 
 
 def _checked(**claims: str) -> dict[str, Any]:
-
     for name, text in claims.items():
         if fault := text_fault(text):
             raise UsageError(f"--{name} {fault}")
@@ -251,7 +257,7 @@ def _checked(**claims: str) -> dict[str, Any]:
 
 def _last_day(text: str, at: datetime) -> date:
     try:
-        day = date.fromisoformat(text) if len(text) == 10 else None
+        day = date.fromisoformat(text) if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) else None  # it takes 2026-W01-1, too
     except ValueError:
         day = None
     if day is None or day < at.date():
@@ -265,10 +271,16 @@ def _refuse_beside_folder(app: "App") -> None:
         raise UsageError(f"approvals live in {app.config.baselines}: edit the file there, it is read at the next start", hint=hint)
 
 
-def _refuse_revoked(app: "App", target: str, given: list[Approval]) -> None:
-    revoked = {approval.digest for approval in app.store.approvals(target) if approval.revoked}
-    if names := [approval.field for approval in given if approval.digest in revoked]:
-        raise UsageError(f"this very approval of {', '.join(names)} was revoked", hint="say in --reason or --ticket why it is given again")
+def _refuse_again(app: "App", target: str, given: list[Approval]) -> None:
+    """What was revoked, or has given way to a newer approval, does not come back by being said again in the same words: it is on record already."""
+    recorded = app.store.approvals(target)
+    known, now = {approval.digest for approval in recorded}, in_force(recorded, app.clock())
+    revoked = stay_revoked(given, recorded)
+    replaced = [a for a in given if a.digest in known and a not in revoked and a.field in now and now[a.field].value != a.value]
+    for what, again in (("revoked", revoked), ("replaced", replaced)):
+        if again:
+            hint = "say in --reason or --ticket why it is given again"
+            raise UsageError(f"this very approval of {', '.join(approval.field for approval in again)} was {what}", hint=hint)
 
 
 def _claim(approval: Approval) -> str:

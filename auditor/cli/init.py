@@ -1,4 +1,4 @@
-"""`auditor init`: a commented configuration, its JSON Schema for editors, and a fingerprint key."""
+"""`auditor init`: a commented configuration, JSON Schemas for editors, and a fingerprint key."""
 
 import json
 from pathlib import Path
@@ -68,17 +68,19 @@ late_after: 5m                          # a read that begins later than this aft
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="[FOLDER]")
 def init(folder: Path) -> None:
-    """Write a commented auditor.yaml into FOLDER (this one unless named), its JSON Schema, and a fingerprint key.
+    """Write a commented auditor.yaml into FOLDER (this one unless named), JSON Schemas for editors, and a fingerprint key.
 
     Nothing that exists is overwritten.
     """
-    from auditor import config, publish
+    from auditor import config, publish, resources
     from auditor.app import fingerprint_key
     from auditor.core.model import SecretRef
+    from auditor.waiverfile import SCHEMA_NAME
 
     files = {
         folder / config.FILE_NAME: _TEMPLATE.encode(),
         folder / "auditor.schema.json": (json.dumps(config.json_schema(), indent=1) + "\n").encode(),
+        folder / SCHEMA_NAME: (resources.folder("policies") / "data" / SCHEMA_NAME).read_bytes(),
     }
     for path in files:
         if path.exists():

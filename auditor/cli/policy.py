@@ -48,8 +48,9 @@ def list_(settings: Settings, name: str | None, framework: str | None, form: str
 @form_option
 @click.pass_obj
 def lint(settings: Settings, form: str) -> None:
-    """Check every policy: whatever is wrong is refused with file and line (exit 2); what is merely doubtful is a warning."""
+    """Check every policy. Whatever is wrong is refused with file and line (exit 2); what is merely doubtful is a warning."""
     from auditor import policyfile
+    from auditor.report.wording import count
 
     policies = settings.policies()
     book, targets = policies.book, policies.config.targets if policies.config else None
@@ -60,7 +61,7 @@ def lint(settings: Settings, form: str) -> None:
     for warning in warnings:
         click.echo(f"{warning.file}:{warning.line}: {warning.text}")
     rules = {rule.id for name in book.names() for rule in book.policy(name).rules}
-    click.echo(f"{len(book.names())} policies, {len(rules)} rules, {len(warnings)} warnings", err=True)
+    click.echo(f"{len(book.names())} policies, {count(len(rules), 'rule')}, {count(len(warnings), 'warning')}", err=True)
 
 
 @policy.command("test")
@@ -70,7 +71,7 @@ def lint(settings: Settings, form: str) -> None:
 @form_option
 @click.pass_obj
 def test_(settings: Settings, names: tuple[str, ...], *, require_failing: bool, fixtures: Path | None, form: str) -> int:
-    """Run the examples that rules carry (exit 1 where one does not come out as it says).
+    """Run the examples that rules carry. Exit 1 where one does not come out as it says.
 
     A fixture is the saved body of GET /SMTP, in a folder called by the rule. Its name says what must come out: it begins with passes, fails,
     not_applicable or not_evaluated, and ends in .json, as in fails-no-tls.json; for a rule that reads the date, in @2026-12-31.json.
@@ -95,12 +96,13 @@ def test_(settings: Settings, names: tuple[str, ...], *, require_failing: bool, 
         print_json([*rows, *lacking])
     else:
         from auditor.report.safetext import safe
+        from auditor.report.wording import count
 
         for result in wrong:
             click.echo(safe(f"{result.file}:{result.line}: {result.rule}: expected {result.expected}, got {result.got}"))
         for rule in unshown:
             click.echo(f"{rule}: no example shows it failing")
-        click.echo(f"{len(results)} examples, {len(wrong)} wrong", err=True)
+        click.echo(f"{count(len(results), 'example')}, {len(wrong)} wrong", err=True)
     return 1 if wrong or unshown else 0
 
 
@@ -108,7 +110,7 @@ def test_(settings: Settings, names: tuple[str, ...], *, require_failing: bool, 
 @click.argument("pattern", required=False, metavar="[TEXT]")
 @form_option
 def fields(pattern: str | None, form: str) -> None:
-    """List the facts that a rule can speak of, with type and example; only those with TEXT in their name, if given."""
+    """List the facts that a rule can speak of. With type and example; only those with TEXT in their name, if given."""
     from auditor.core.catalogue import FACTS
 
     rows = [

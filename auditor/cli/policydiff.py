@@ -31,7 +31,7 @@ _NAMED = 5
 @form_option
 @click.pass_obj
 def diff(settings: Settings, old: str, new: str, names: tuple[str, ...], labels: tuple[str, ...], form: str) -> int:
-    """Judge the last snapshot of every target by OLD and by NEW, and show what differs. No server is asked, nothing is stored.
+    """Show what NEW would change on the last snapshots. Each is judged by OLD and by NEW; no server is asked, nothing is stored.
 
     OLD and NEW are names of policies, or paths of policy files or folders, which stand in the place of the policies of their names. A folder judges
     each target by the policy that it is configured with. Exit 3 where no target has a snapshot.

@@ -24,7 +24,7 @@ _WIDTH = 80
 @form_option
 @click.pass_obj
 def explain(settings: Settings, rule: str, target: str | None, policy_name: str | None, form: str) -> None:
-    """Explain RULE: what it asks and why, how bad a breach is, what to do, what it supports, with examples."""
+    """Explain RULE: what it asks and why, and what to do. Also how bad a breach is, what the rule supports, and examples."""
     from auditor.errors import UsageError
     from auditor.policyfile import explain as explained
     from auditor.policyfile import home_of
@@ -93,12 +93,14 @@ def page(it: "Explanation") -> Iterator[str]:
     if rule.references:
         yield from _section("References")
     for reference in rule.references:
-        yield from _wrapped(f"- {reference}", 2, hang=2)
+        yield from [f"  - {safe(reference)}"] if " " not in reference else _wrapped(f"- {reference}", 2, hang=2)  # an address stays in one piece
     examples = list(it.examples)
     if examples:
         yield from _section("Examples")
     for verdict, facts in examples:
         yield from _wrapped(f"{verdict:14}  {facts}", 2, hang=16)
+    if examples:
+        yield from ("", *_wrapped("A field of the profile that an example does not name is missing from the answer.", 2))
 
 
 def _section(title: str) -> Iterator[str]:

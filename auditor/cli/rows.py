@@ -30,8 +30,8 @@ def print_rows(rows: Sequence[dict[str, Any]], form: str) -> None:
     from rich.table import Table
 
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in rows[0]:
-        table.add_column(column)
+    for number, column in enumerate(rows[0]):
+        table.add_column(column, no_wrap=number == 0, overflow="fold")  # a name stays whole, and nothing is cut where the window is narrow
     for row in rows:
         table.add_row(*(safe(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)) for value in row.values()))
     drawn = StringIO()

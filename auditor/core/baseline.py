@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from auditor.core.characters import has_bidi, has_control, has_zero_width
+from auditor.core.characters import has_unseen
 from auditor.core.drift import difference, said
 from auditor.core.model import PROFILE_FIELDS, Approval, Fact, Fingerprint, ProfileField, Snapshot, State
 
@@ -22,8 +22,7 @@ def text_fault(text: str) -> str | None:
         return "is empty"
     if len(text) > MAX_TEXT:
         return f"has more than {MAX_TEXT} characters"
-    is_odd = has_control(text) or has_bidi(text) or has_zero_width(text) or any("\ud800" <= c <= "\udfff" for c in text)
-    return "has a character that is not seen" if is_odd else None
+    return "has a character that is not seen" if has_unseen(text) else None
 
 
 class Stand(StrEnum):
@@ -70,6 +69,12 @@ def baseline(approvals: Iterable[Approval], at: datetime) -> dict[str, Approval]
     for approval in sorted((a for a in approvals if is_in_force(a, at)), key=lambda a: a.approved_at):
         newest[approval.field] = approval
     return {name: newest[name] for name in PROFILE_FIELDS if name in newest}
+
+
+def stay_revoked(given: Iterable[Approval], recorded: Iterable[Approval]) -> tuple[Approval, ...]:
+    """Those of `given` that do not say that they were revoked, while the record does: a revocation is not taken back by leaving it out."""
+    revoked = {approval.digest for approval in recorded if approval.revoked}
+    return tuple(approval for approval in given if approval.revoked is None and approval.digest in revoked)
 
 
 def known_at(approvals: Iterable[Approval], at: datetime) -> datetime:

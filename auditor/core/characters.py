@@ -31,6 +31,11 @@ def has_zero_width(text: str) -> bool:
     return _ZERO_WIDTH.search(text) is not None
 
 
+def has_unseen(text: str) -> bool:
+    """Whether a name that is `text` could pass for another: a control, a bidirectional mark, what is not seen, half a character."""
+    return has_control(text) or has_bidi(text) or has_zero_width(text) or any("\ud800" <= character <= "\udfff" for character in text)
+
+
 def has_space(text: str) -> bool:
     """Whether white space that is no control character is in `text`."""
     return any(character.isspace() and not has_control(character) for character in text)

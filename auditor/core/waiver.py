@@ -1,5 +1,6 @@
 """Whether a waiver holds, which one is laid over a failure, and what is to be said of each before it bites. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
@@ -126,8 +127,7 @@ def _concerns(waiver: Waiver, state: WaiverState, outcomes: Mapping[str, RuleOut
             yield Concern.PENDING, f"does not hold yet: it was approved for {waiver.approved_on} UTC"
         case WaiverState.IN_FORCE:
             pass
-    patterns = [pick.removeprefix(GLOB) for pick in waiver.targets if pick.startswith(GLOB)]
-    if not waiver.labels and (not waiver.targets or any("*" in pattern and not pattern.strip("*?") for pattern in patterns)):
+    if not waiver.labels and (not waiver.targets or any(map(_is_open, waiver.targets))):
         yield Concern.BROAD, "is broad: it covers every target, those to come included"
     is_settled = all(outcome in (RuleOutcome.PASS, RuleOutcome.NOT_APPLICABLE) for outcome in outcomes.values())
     passing = [name for name, outcome in outcomes.items() if outcome is RuleOutcome.PASS and (is_settled or name in waiver.targets)]
@@ -137,6 +137,12 @@ def _concerns(waiver: Waiver, state: WaiverState, outcomes: Mapping[str, RuleOut
         yield Concern.PASSES, f"is not needed: {waiver.rule} passes on {_some(passing)}"
     elif is_settled:
         yield Concern.UNUSED, f"is unused: {waiver.rule} does not apply to {_some(list(outcomes))}"
+
+
+def _is_open(pick: str) -> bool:
+    """Whether `pick` is a pattern without one letter that a name must have: `*`, `?*`, `[a-z]*`."""
+    wild = re.sub(r"\[!?\]?[^\]]*\]", "?", pick.removeprefix(GLOB))
+    return pick.startswith(GLOB) and "*" in wild and not wild.strip("*?")
 
 
 def _some(names: Sequence[str]) -> str:

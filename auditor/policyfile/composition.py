@@ -1,5 +1,6 @@
 """Reads policy files and puts them together: each policy after its bases, with the rules, vars and overrides that this leaves in force."""
 
+import os
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -49,20 +50,25 @@ def _files(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         raise PolicyError(f"{folder}: no such folder", hint="`policies` lists folders with policy files")
-    shipped = folder == resources.folder("policies")
-    found = [
-        path
-        for path in sorted(folder.rglob("*"))
-        if path.suffix.lower() in (".yaml", ".yml")
-        and not any(part.startswith(".") for part in path.relative_to(folder).parts)  # a mounted ConfigMap has its files twice, once under ..data
-        and not (shipped and DATA_FOLDER in path.relative_to(folder).parts[:-1])
-    ]
-    for path in found:
+    passed_over = DATA_FOLDER if folder == resources.folder("policies") else "."
+    found: list[Path] = []
+    for parent, folders, names in os.walk(folder, onerror=_refuse_unreadable):  # rglob would pass over what it may not read
+        # a mounted ConfigMap has its files twice, once under ..data
+        folders[:] = [name for name in folders if not name.startswith(".") and name != passed_over]
+        if link := next((path for name in folders if (path := Path(parent, name)).is_symlink()), None):
+            raise PolicyError(f"{link}: a link to a folder is not followed", hint=f"name {link.resolve()} under `policies`")
+        found += [Path(parent, name) for name in names if not name.startswith(".") and Path(name).suffix.lower() in (".yaml", ".yml")]
+    for path in sorted(found):
         if path.suffix != ".yaml":
             raise PolicyError(
                 f"{path}: a policy file ends in .yaml", hint="rename it, or move it elsewhere: what is not read must not look as if it were"
             )
-    return found
+    return sorted(found)
+
+
+def _refuse_unreadable(failure: OSError) -> None:
+    hint = "policies that are not read must not look as if they were"
+    raise PolicyError(f"{failure.filename}: cannot be read: {failure.strerror}", hint=hint) from failure
 
 
 class _Reader:

@@ -22,6 +22,7 @@ class LintWarning:
 def lint(book: PolicyBook, *, targets: Mapping[str, Mapping[str, str]] | None = None) -> list[LintWarning]:
     """What is doubtful in the policies of `book`, by file and line. With `targets` (labels by name), labels that none of them has are named, too."""
     found = {warning: None for name in book.names() for warning in _of_policy(book.policy(name), targets)}
+    found |= dict.fromkeys(_namesakes(book))
     return sorted(found, key=lambda warning: (warning.file, warning.line, warning.text))
 
 
@@ -38,6 +39,19 @@ def _of_policy(policy: Policy, targets: Mapping[str, Mapping[str, str]] | None) 
         for key, value in override.get("labels", {}).items():
             if carried is not None and (key, value) not in carried:
                 yield LintWarning(file=file.path, line=file.line("overrides", index, "labels", key), text=f"no target has the label {key}={value}")
+
+
+def _namesakes(book: PolicyBook) -> Iterator[LintWarning]:
+    """Rules with the id of another policy's rule: a waiver, and a finding in a report, would speak of either."""
+    homes: dict[str, dict[str, WrittenRule]] = {}
+    for name in book.names():
+        for written in book.policy(name).written:
+            homes.setdefault(written.rule.id, {})[name] = written
+    for id_, written_in in homes.items():
+        for name, written in written_in.items():
+            if others := sorted(written_in.keys() - {name}):
+                text = f"rule {id_}: policy {', '.join(others)} has another rule of this id, and a waiver speaks of both"
+                yield LintWarning(file=book.policy(name).part.file.path, line=written.part.line, text=text)
 
 
 def _of_rule(written: WrittenRule, vars_: Mapping[str, Var]) -> Iterator[tuple[str, str]]:

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auditor import baselinefile
+from auditor.core.detectors import masked_url
 from auditor.core.model import PROFILE_FIELDS, SECRET_FIELDS, Approval, Fact, Fingerprint, HeaderSeen, ProfileField, Revocation, SecretPlace, State
 from auditor.errors import DocumentError
 
@@ -55,13 +56,14 @@ _UNSET = st.just(ProfileField(fact=Fact(State.UNSET)))
 
 def _values(name: str) -> st.SearchStrategy[ProfileField]:
     if name in SECRET_FIELDS:
-        texts = st.none() | st.builds(Fact, st.just(State.VALUE), _TEXT)
+        texts = st.none() | st.builds(Fact, st.just(State.VALUE), _TEXT) if name in ("RelayUsername", "ClientId") else st.none()
         facts = st.builds(Fact, st.just(State.VALUE), st.sampled_from(["stored", "pam"]))
         return _UNSET | st.builds(ProfileField, fact=facts, text=texts, place=st.none() | _PLACES)
     if name == "RequestHeaders":
         return _UNSET | _HEADERS.map(lambda seen: ProfileField(fact=Fact(State.VALUE, tuple(h.name for h in seen)), headers=seen))
     kinds = {"UseSSL": st.booleans()} | dict.fromkeys(("Id", "Port", "RelayAuthenticationType"), st.integers(-(2**53) + 1, 2**53 - 1))
-    return _UNSET | kinds.get(name, _TEXT).map(lambda value: ProfileField(fact=Fact(State.VALUE, value)))
+    texts = (_TEXT.map(masked_url) if name == "TokenEndpoint" else _TEXT).filter(bool)
+    return _UNSET | kinds.get(name, texts).map(lambda value: ProfileField(fact=Fact(State.VALUE, value)))
 
 
 _INSTANTS = st.datetimes(min_value=datetime(2000, 1, 1), max_value=AT.replace(tzinfo=None), timezones=st.just(UTC))
@@ -90,6 +92,13 @@ def test_what_is_exported_is_imported_as_it_was(tmp_path: Path, approvals: list[
     assert baselinefile.dump(again) == text
 
 
+@pytest.mark.parametrize("field", ["SenderName", "Host", "Scope", "RelayPassword", "TokenEndpoint"])
+@pytest.mark.parametrize("value", ["null", '""'])
+def test_an_empty_text_is_approved_as_not_set(tmp_path: Path, field: str, value: str) -> None:
+    (approval,) = load(tmp_path, f"approvals:\n- {{target: prod, field: {field}, value: {value}, by: Ada, reason: r}}\n")
+    assert approval.value == ProfileField(fact=Fact(State.UNSET))
+
+
 def test_who_recorded_it_stays_in_the_database(tmp_path: Path) -> None:
     recorded = Approval(
         target="prod",
@@ -109,6 +118,7 @@ def test_who_recorded_it_stays_in_the_database(tmp_path: Path) -> None:
 
 GOOD = {"target": "prod", "field": "Port", "value": "587", "by": "Ada", "reason": "moved"}
 MARK = "0123abcd:" + "0" * 32
+JWT = ".".join(["ey" + "JhbGciOiJub25lIn0", "ey" + "JzdWIiOiJwa2kifQ", "Zm9yIHRlc3RzIGFsb25l"])
 
 
 def entry(**lines: str | None) -> str:
@@ -154,6 +164,14 @@ def entry(**lines: str | None) -> str:
         (entry(field="ClientSecret", value="{state: pam, value: x}"), "5: nothing is called 'value' here"),
         (entry(field="ClientSecret", value="{state: pam, parameters: [{name: a, fingerprint: secret}]}"), "5: fingerprint is none"),
         (entry(field="ClientId", value="{state: stored, text: 1}"), "5: text is not text"),
+        (entry(field="ClientId", value=f"{{state: stored, text: {JWT}}}"), "5: the text of ClientId holds what may be a secret"),
+        (entry(field="RelayPassword", value="{state: stored, text: hunter2}"), "5: the text of RelayPassword stands nowhere: it is a secret"),
+        (entry(field="ClientSecret", value="{state: pam, text: hunter2}"), "5: the text of ClientSecret stands nowhere: it is a secret"),
+        (entry(field="TokenEndpoint", value="https://me:hunter2@idp.example/t"), "5: the value of TokenEndpoint holds what may be a secret"),
+        (entry(field="TokenEndpoint", value="https://idp.example/t?code=hunter2"), "5: the value of TokenEndpoint holds what may be a secret"),
+        (entry(field="Audience", value=JWT), "5: the value of Audience holds what may be a secret"),
+        (entry(value="9007199254740992"), "5: the value of Port is past 2^53"),  # canonical JSON refuses it: that was an internal error
+        (entry(field="ClientSecret", value="{state: pam, provider: -9007199254740992}"), "5: provider is a number"),
         (entry(field="RequestHeaders", value="x"), "5: RequestHeaders is a list"),
         (entry(field="RequestHeaders", value=f"[{{name: a, kind: plain, fingerprint: '{MARK}'}}]"), "5: there is no `length`"),
     ],

@@ -228,6 +228,13 @@ def test_where_it_is_not_known_whether_the_rule_applies_trouble_on_either_side_i
     assert (finding.outcome, finding.standing) == (NOT_EVALUATED, standing)
 
 
+def test_of_two_sides_that_are_compared_one_that_is_not_offered_is_a_limit() -> None:
+    asked = rule(criterion("SenderAccount", "same_as", "SenderAddress"))
+    for other, standing in ((value("pki@corp.example"), True), (LIMIT, True), (TROUBLE, False)):
+        finding = judged(asked, Facts({"SenderAccount": other, "SenderAddress": LIMIT}))
+        assert (finding.outcome, finding.standing) == (NOT_EVALUATED, standing)
+
+
 def test_a_var_that_nobody_has_set_is_no_limit_of_the_source() -> None:
     finding = judged(rule(criterion("Port", "equals", VarRef("port"))), facts(Port=25), port=(INTEGER, None))
     assert (finding.outcome, finding.standing) == (NOT_EVALUATED, False)

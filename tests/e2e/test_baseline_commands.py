@@ -222,7 +222,7 @@ def test_what_cannot_be_approved_is_said(watched: Site) -> None:
     assert 'there is no value to approve: Port (text "587" (ill-typed))' in refused("approve", "prod", "--field", "Port", *WHO)
     assert "--reason is empty" in refused("approve", "prod", "--by", "Ada", "--reason", " ")
     assert "--by has a character that is not seen" in refused("approve", "prod", "--by", "A\u202eda", "--reason", "r")
-    for day in ("2020-01-01", "2026-02-30", "tomorrow", "29990101"):
+    for day in ("2020-01-01", "2026-02-30", "tomorrow", "29990101", "2999-W01-1", "", "2999-01-01 "):
         assert "is not a day to come" in refused("approve", "prod", *WHO, "--expires", day)
     _, out, _ = site.run("baseline", "approve", "prod", *WHO)
     assert 'not approved, for there is no value to approve: Port (text "587" (ill-typed))' in out
@@ -230,8 +230,61 @@ def test_what_cannot_be_approved_is_said(watched: Site) -> None:
     assert "names no approval to revoke" in refused("revoke", "abc", *WHO)
     digest = digest_of(site, "Host")
     assert site.run("baseline", "revoke", digest, *WHO)[1].splitlines()[1] == "no value of Host is approved now"
-    assert "names no approval to revoke" in refused("revoke", digest, *WHO)
+    assert f"{digest[:12]} was revoked by Ada Lovelace" in refused("revoke", digest, *WHO)
     assert "this very approval of Host was revoked" in refused("approve", "prod", "--field", "Host", *WHO)
+
+
+def test_an_approval_that_gave_way_to_another_value_is_not_called_approved_already(watched: Site) -> None:
+    site, smtp = watched, watched.simulator.smtp
+    for port in (587, 465, 587):
+        smtp["Port"] = port
+        site.check()
+        code, _, err = site.run("baseline", "approve", "prod", "--field", "Port", *WHO)
+    assert (code, "this very approval of Port was replaced" in err, "--reason or --ticket" in err) == (2, True, True)
+    assert site.run("baseline", "approve", "prod", "--field", "Port", *WHO, "--ticket", "CHG-2")[0] == 0
+    assert site.run("baseline", "diff", "prod")[0] == 0
+    # the same value is approved in other words since: nothing is to be done, so a script may run again
+    assert site.run("baseline", "approve", "prod", "--field", "Port", *WHO)[:2] == (0, "prod: these values are approved already\n")
+
+
+def test_a_revocation_is_not_undone_by_an_import_and_that_is_said(watched: Site, capsys: pytest.CaptureFixture[str]) -> None:
+    site = watched
+    site.check()
+    site.run("baseline", "approve", "prod", "--field", "Port", *WHO)
+    folder = site.folder / "approved"
+    folder.mkdir()
+    file = folder / "prod.yaml"
+    assert site.run("baseline", "export", "-o", str(file))[0] == 0
+    site.run("baseline", "revoke", digest_of(site, "Port"), *WHO)
+    code, out, _ = site.run("baseline", "import", str(file))
+    assert (code, out.splitlines()) == (
+        0,
+        [
+            "0 new, 1 on record already",
+            "revoked on record, and stays so: prod Port 587, by Ada Lovelace: the new relay",
+            "to approve it again, say why in its reason or ticket",
+        ],
+    )
+    assert site.run("baseline", "diff", "prod")[0] == 3
+    site.extra += "baselines: approved\n"
+    site.configure(policy="watch")
+    _, _, err = site.run("baseline", "show", "prod")
+    assert "revoked on record, and stay so" in err
+    assert "fields=['Port']" in err
+
+
+@pytest.mark.parametrize("name", ["prod.yml", "prod.YAML", "more/"])
+def test_a_file_of_approvals_that_would_not_be_read_is_refused(watched: Site, name: str) -> None:
+    folder = watched.folder / "approved"
+    folder.mkdir()
+    (folder / name).mkdir() if name.endswith("/") else (folder / name).write_text("approvals: []", encoding="utf-8")
+    (folder / "README.md").write_text("Where we keep approvals.", encoding="utf-8")
+    (folder / "..data").mkdir()  # as a mounted ConfigMap has it
+    watched.extra += "baselines: approved\n"
+    watched.configure(policy="watch")
+    code, _, err = watched.run("check")
+    assert (code, f"{folder / name}: a file of approvals ends in .yaml" in err) == (2, True)
+    assert not watched.simulator.requests
 
 
 def test_a_server_without_a_profile_has_nothing_to_approve(watched: Site) -> None:

@@ -306,7 +306,7 @@ def test_init_writes_what_check_understands_and_never_overwrites(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert cli.run(["init"]) == 0
-    assert {path.name for path in tmp_path.iterdir()} == {"auditor.yaml", "auditor.schema.json", "auditor.key"}
+    assert {path.name for path in tmp_path.iterdir()} == {"auditor.yaml", "auditor.schema.json", "waivers.schema.json", "auditor.key"}
     assert cli.run(["targets", "list"]) == 0
     assert "https://command.example.org" in capsys.readouterr().out
     before = (tmp_path / "auditor.yaml").read_bytes()

@@ -80,7 +80,8 @@ def test_every_shipped_rule_has_its_page() -> None:
         for rule in effective.rules:
             lines = list(page(explain(book, effective, rule.id)))
             assert lines[0].startswith(f"{rule.id}  {rule.title}")
-            assert [line for line in lines if len(line) > 80 and " " in line.strip()] == []
+            assert [line for line in lines if len(line) > 80 and " " in line.strip().removeprefix("- ")] == []
+            assert "  -" not in lines  # an address stands beside its dash
             assert {"Requires", "Severity", "Why", "What to do", "Supports", "Examples"} <= set(lines)
 
 
@@ -278,6 +279,25 @@ def test_what_a_draft_would_change_is_shown_before_it_is_deployed(ours: Site) ->
     _, back, _ = ours.run("policy", "diff", str(draft), "ours")
     assert back.startswith("Newly passing\n  OUR-001")
     assert ours.run("policy", "diff", "ours", "ours")[1] == "nothing differs\n"
+
+
+def test_policies_that_no_target_is_configured_with_are_compared_by_name(site: Site) -> None:
+    """A judge that remembered the policy of a target by its name alone said "nothing differs" of any two policies."""
+    site.simulator.smtp.update({"Port": 25, "RelayAuthenticationType": 0, "UseSSL": False})
+    site.check()
+    told = json_of(site, "policy", "diff", "recommended", "essentials")
+    assert {(row["rule"], row["change"]) for row in told["changes"]} >= {("CFG-003", "no_longer_asked"), ("CFG-035", "no_longer_asked")}
+    back = json_of(site, "policy", "diff", "essentials", "recommended")
+    assert ("CFG-003", "newly_failing") in {(row["rule"], row["change"]) for row in back["changes"]}
+
+
+def test_a_target_that_sets_vars_of_its_own_policy_is_compared_by_others_too(ours: Site) -> None:
+    ours.simulator.smtp["Host"] = "smtp.corp.com"
+    ours.configure(policy="ours", vars="{our_relays: [relay.corp.com]}")
+    ours.run("check")
+    told = json_of(ours, "policy", "diff", "recommended", "ours")
+    assert ("OUR-001", "newly_failing") in {(row["rule"], row["change"]) for row in told["changes"]}  # by its own setting
+    assert json_of(ours, "policy", "diff", "recommended", "essentials")["targets"] == ["prod"]
 
 
 def test_another_severity_and_what_cannot_be_evaluated_are_told(ours: Site) -> None:

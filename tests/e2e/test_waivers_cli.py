@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from auditor import resources
 from auditor.core.model import Waiver
 from tests.e2e.conftest import Site
 from tests.factories import body
@@ -107,7 +108,20 @@ def test_list_and_lint_tell_how_each_waiver_stands(site: Site, failing: list[str
     )
     code, out, err = site.run("waiver", "list")
     assert (code, "3 waivers, 2 in force" in err) == (0, True)
-    assert [line.split()[1] for line in out.splitlines()] == ["rule", failing[0], "CFG-009", failing[0]]
+    assert out.splitlines() == [
+        f"{failing[0]} on prod  [expiring]",
+        f"  through {TODAY + 3 * DAY} UTC; owner ann, approved by bob, SEC-1",
+        "  the relay is replaced",
+        f"  {path}:2",
+        "CFG-009 on glob:*  [in force]",
+        f"  through {TODAY + 60 * DAY} UTC; owner ann, approved by bob, SEC-1",
+        "  the relay is replaced",
+        f"  {path}:3",
+        f"{failing[0]} on glob:p*  [expired]",
+        f"  through {TODAY - DAY} UTC; owner ann, approved by bob, SEC-1",
+        "  the relay is replaced",
+        f"  {path}:4",
+    ]
 
     listed = json.loads(site.run("waiver", "list", "--format", "json")[1])
     assert [(entry["line"], entry["state"], entry["in_scope"]) for entry in listed] == [
@@ -165,6 +179,44 @@ def test_a_draft_is_taken_once_reason_and_approver_are_filled_in(site: Site, own
     first, second = json.loads(site.run("waiver", "list", "--format", "json")[1])
     assert (first["rule"], first["targets"], first["owner"]) == ("CFG-001", ["prod"], owner)
     assert (second["rule"], second["expires_at"]) == ("CFG-003", f"{TODAY + 91 * DAY}T00:00:00Z")
+
+
+def test_what_is_not_seen_in_an_owner_does_not_reach_the_terminal_by_a_draft(site: Site) -> None:
+    site.configure(owner='"a\\u009b31m\\u202eb"')
+    _, out, _ = site.run("waiver", "draft", "prod/CFG-001")
+    assert '  owner: "a\\u009b31m\\u202eb"\n' in out
+
+
+@pytest.mark.parametrize("margin", ["", "  ", "    "])
+def test_a_draft_stands_below_the_waivers_that_are_there(site: Site, margin: str) -> None:
+    path = site.folder / "waivers.yaml"
+    path.write_text(f"waivers:\n{margin}- {{{waiver('CFG-003')}}}\n", encoding="utf-8")
+    _, snippet, _ = site.run("waiver", "draft", "prod/CFG-001")
+    filled = snippet.replace("reason:  ", "reason: r").replace("owner:  ", "owner: ann").replace("approved_by:  ", "approved_by: bob ")
+    path.write_text(path.read_text(encoding="utf-8") + filled, encoding="utf-8")
+    code, _, err = site.run("waiver", "lint")
+    assert (code, "2 waivers, 0 warnings" in err) == (0, True)
+
+
+def test_the_schema_that_is_printed_is_the_shipped_one_and_knows_your_rules(site: Site) -> None:
+    shipped = (resources.folder("policies") / "data" / "waivers.schema.json").read_text(encoding="utf-8")
+    assert site.run("waiver", "schema")[:2] == (0, shipped)
+    (site.folder / "policies").mkdir()
+    (site.folder / "policies" / "ours.yaml").write_text(
+        "policy: ours\ntitle: Ours\nversion: 1\nrules: [{id: OUR-1, title: T, severity: low, require: {UseSSL: true}}]", encoding="utf-8"
+    )
+    site.extra += "policies: [policies]\n"
+    site.configure()
+    assert '"OUR-1"' in site.run("waiver", "schema", "--format", "json")[1]
+
+
+def test_a_first_draft_names_the_schema_where_init_has_put_it(site: Site) -> None:
+    assert site.run("waiver", "draft", "prod/CFG-001")[1].startswith("waivers:\n")
+    assert site.run("init", str(site.folder / "new"))[0] == 0
+    (site.folder / "new" / "waivers.schema.json").rename(site.folder / "waivers.schema.json")
+    assert site.run("waiver", "draft", "prod/CFG-001")[1].startswith(
+        "# yaml-language-server: $schema=waivers.schema.json\nwaivers:\n- rule: CFG-001\n"
+    )
 
 
 def test_a_draft_keeps_to_the_length_that_the_file_allows(site: Site) -> None:

@@ -24,6 +24,17 @@ def test_a_sound_policy_leaves_no_doubt(tmp_path: Path) -> None:
     assert doubts(tmp_path, "when: {RelayAuthenticationType: [Basic, 3]}\nrequire: {UseSSL: true, Port: $port}") == []
 
 
+def test_two_rules_of_one_id_are_named(tmp_path: Path) -> None:
+    body = rule(f"require: {{UseSSL: true}}{FAILING}")
+    both = book(tmp_path, policy(body), policy(body, name="theirs"))
+    assert [(Path(warning.file).name, warning.line, warning.text) for warning in lint(both)] == [
+        ("p0.yaml", 5, "rule T-1: policy theirs has another rule of this id, and a waiver speaks of both"),
+        ("p1.yaml", 5, "rule T-1: policy mine has another rule of this id, and a waiver speaks of both"),
+    ]
+    (tmp_path / "p1.yaml").write_text(policy(name="theirs", head="extends: [mine]"), encoding="utf-8")
+    assert lint(book(tmp_path)) == []  # inherited, it is one rule
+
+
 def test_a_rule_without_a_failing_example_is_named(tmp_path: Path) -> None:
     expected = [(8, "rule T-1: no example shows it failing")]
     assert doubts(tmp_path, "require: {UseSSL: true}", with_example=False) == expected

@@ -1,11 +1,14 @@
 """Whatever a policy file says wrong is refused with file and line, what was found, and the nearest name (rule language, section 10)."""
 
+import os
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
 from auditor.errors import PolicyError
-from tests.policyfile.books import book, policy, refused, rule
+from auditor.policyfile import load
+from tests.policyfile.books import CONTROLS, book, policy, refused, rule, tables
 
 GOOD = rule("require: {UseSSL: true}")
 VARS = """
@@ -387,6 +390,37 @@ def test_nothing_that_looks_like_a_policy_is_passed_over(tmp_path: Path, place: 
     (tmp_path / place).write_text("- 1\n", encoding="utf-8")
     with pytest.raises(PolicyError, match=r"a policy"):
         book(tmp_path, policy(GOOD))
+
+
+@pytest.mark.platform_only
+@pytest.mark.skipif(os.name == "nt", reason="accounts and links work otherwise there")
+def test_a_folder_that_cannot_be_looked_into_is_not_passed_over() -> None:
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        (folder / "deeper").mkdir(mode=0o700)
+        is_root = os.geteuid() == 0
+        if is_root:  # nobody owns none of it
+            os.seteuid(65534)
+        else:
+            (folder / "deeper").chmod(0)
+        try:
+            with pytest.raises(PolicyError, match=r"deeper: cannot be read: Permission denied"):
+                load([folder], target_names=None, controls=CONTROLS, tables=tables())
+        finally:
+            if is_root:
+                os.seteuid(0)
+            (folder / "deeper").chmod(0o700)
+
+
+@pytest.mark.platform_only
+@pytest.mark.skipif(os.name == "nt", reason="a link needs a privilege there")
+def test_a_link_to_a_folder_of_policies_is_not_passed_over(tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir()
+    (tmp_path / "ours").mkdir()
+    (tmp_path / "ours" / "more").symlink_to(tmp_path / "theirs")
+    said, hint = refused(tmp_path / "ours", policy(GOOD))
+    assert (said, hint) == ("more: a link to a folder is not followed", f"name {tmp_path / 'theirs'} under `policies`")
 
 
 def test_a_file_too_large_is_refused(tmp_path: Path) -> None:

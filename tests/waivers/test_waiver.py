@@ -181,6 +181,7 @@ UNSEEN = finding(RuleOutcome.NOT_EVALUATED)
             [standing(name, PASS) for name in "abcdef"],
             [(Concern.PASSES, f"{IDLE} a, b, c and 3 more")],
         ),
+        (replace(WAIVER, targets=("glob:?",)), [standing(name, PASS) for name in "abc"], [(Concern.PASSES, f"{IDLE} a, b, c")]),
         (replace(WAIVER, targets=()), [standing("a", FAIL)], [(Concern.BROAD, "is broad: it covers every target, those to come included")]),
         (
             replace(WAIVER, targets=("x", "glob:*")),
@@ -188,6 +189,18 @@ UNSEEN = finding(RuleOutcome.NOT_EVALUATED)
             [(Concern.BROAD, "is broad: it covers every target, those to come included")],
         ),
         (replace(WAIVER, targets=("glob:?*",)), [standing("a", FAIL)], [(Concern.BROAD, "is broad: it covers every target, those to come included")]),
+        (
+            replace(WAIVER, targets=("glob:[a-z]*",)),
+            [standing("a", FAIL)],
+            [(Concern.BROAD, "is broad: it covers every target, those to come included")],
+        ),
+        (
+            replace(WAIVER, targets=("glob:[]!]*",)),
+            [standing("!a", FAIL)],
+            [(Concern.BROAD, "is broad: it covers every target, those to come included")],
+        ),
+        (replace(WAIVER, targets=("glob:a[0-9]*",)), [standing("a1", FAIL)], []),
+        (replace(WAIVER, targets=("glob:?",)), [standing("a", FAIL)], []),
         (replace(WAIVER, targets=("glob:a*",)), [standing("a", FAIL)], []),
         (replace(WAIVER, targets=(), labels=(("env", "lab"),)), [standing("a", FAIL, labels=(("env", "lab"),))], []),
     ],
@@ -208,6 +221,11 @@ def test_what_is_unused_not_needed_or_broad_is_said(waiver: Waiver, standings: l
 def test_what_the_time_brings_is_said(waiver: Waiver, at: datetime, concern: tuple[Concern, str]) -> None:
     found = review(waiver, [standing("lab", FAIL)], at=at)
     assert (found.concerns, found.targets, found.failing) == ((concern,), ("lab",), ("lab",))
+
+
+def test_a_review_names_the_targets_in_scope_that_fail() -> None:
+    found = review(replace(WAIVER, targets=("glob:?",)), [standing("a", FAIL), standing("b", PASS), standing("long", FAIL)], at=AT)
+    assert (found.targets, found.failing) == (("a", "b"), ("a",))
 
 
 @pytest.mark.parametrize(

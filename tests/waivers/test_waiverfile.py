@@ -1,5 +1,6 @@
 """The file of waivers: what it can say, and that whatever else it says is refused with its line."""
 
+import os
 from contextlib import suppress
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -165,6 +166,12 @@ NO_DAY = "expires is a day or an instant that exists, not "
         ({"labels": "{}"}, 8, "labels is a mapping, not an empty mapping", ""),
         ({"labels": "{env: 7}"}, 8, "the label 'env' is text, not the number 7", ""),
         ({"ticket": ""}, 8, "ticket is text, not nothing", "fill it in"),
+        ({"approved_by": '"an\\u200Bn"'}, 6, "approved_by has a character that is not seen", "type it anew"),
+        ({"owner": '"\\e[31mann"'}, 5, "owner has a character that is not seen", ""),
+        ({"owner": '"ann\\nbob"'}, 5, "owner has a character that is not seen", ""),
+        ({"ticket": '"SEC-1\\u202E"'}, 8, "ticket has a character that is not seen", ""),
+        ({"reason": '"spring\\0"'}, 4, "reason has a character that is not seen", ""),
+        ({"risk": '"\\x9B2J"'}, 8, "risk has a character that is not seen", ""),
         ({"expire": "2026-12-31"}, 8, "nothing is called 'expire' here", "did you mean 'expires'?"),
         ({"until": "2026-12-31"}, 8, "nothing is called 'until' here", "known here: rule, reason"),
     ],
@@ -278,6 +285,29 @@ def test_waivers_beside_the_configuration_are_used_unless_it_names_others(tmp_pa
     assert configured(tmp_path).waivers == beside
     (tmp_path / "others.yaml").write_text("", encoding="utf-8")
     assert configured(tmp_path, "waivers: others.yaml").waivers == tmp_path / "others.yaml"
+
+
+def test_a_reason_may_be_written_in_any_language(tmp_path: Path) -> None:
+    (waiver,) = read(written(tmp_path, reason='"\u0645\u06cc\u200c\u0631\u0648\u062f\\n\u26a0\ufe0f"')).waivers  # a joiner, a variation selector
+    assert waiver.reason == "\u0645\u06cc\u200c\u0631\u0648\u062f\n\u26a0\ufe0f"
+
+
+def test_waivers_that_would_not_be_read_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "waivers.yml").write_text("waivers: []", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"waivers\.yml: the file of waivers is called waivers\.yaml"):
+        configured(tmp_path)
+    assert configured(tmp_path, "waivers: waivers.yml").waivers == tmp_path / "waivers.yml"
+    (tmp_path / "waivers.yaml").mkdir()
+    with pytest.raises(ConfigError, match=r"waivers\.yaml: not a file"):
+        configured(tmp_path)
+
+
+@pytest.mark.platform_only
+@pytest.mark.skipif(os.name == "nt", reason="a link needs a privilege there")
+def test_a_link_to_waivers_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "waivers.yaml").symlink_to(tmp_path / "gone.yaml")
+    with pytest.raises(ConfigError, match=r"waivers\.yaml: not a file"):
+        configured(tmp_path)
 
 
 def test_waivers_that_the_configuration_names_must_be_there(tmp_path: Path) -> None:
