@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from auditor import __version__
 from auditor.core.assess import Past, assess, facts_of, judgement_key
+from auditor.core.attribution import attribute
 from auditor.core.coverage import Terms
 from auditor.core.derived import Tables, with_derived
 from auditor.core.evaluate import CompiledPolicy, judge
-from auditor.core.model import Assessment, Finding, Judgement, Observation, Target, TargetText, Waiver
+from auditor.core.model import Assessment, AttributionVerdict, Finding, Judgement, Observation, Target, TargetText, Waiver
 from auditor.core.policy import EffectivePolicy, Rule, Var
 from auditor.core.slots import EPOCH, offset_of
 from auditor.core.waiver import laid_over
@@ -152,6 +153,8 @@ class Auditor:
         )
         policy = self.judge.policy_for(target).policy
         self.store.record(assessment, target=text_of(target), policy_document=policy.document(), memory=memory)
+        if target.attribution and observation.snapshot is not None:
+            self._attribute(target, assessment, at=observation.ended_at)
         log.info(
             "audited",
             extra={
@@ -195,6 +198,26 @@ class Auditor:
             pool.shutdown(cancel_futures=True)
             raise
         pool.shutdown()
+
+    def _attribute(self, target: Target, assessment: Assessment, *, at: datetime) -> None:
+        """Ask Command's audit log who caused the open drift events of which that is not settled yet.
+
+        One reading serves them all. A denial is asked again only when something new has happened: Command logs each.
+        """
+        waiting = (None, AttributionVerdict.PENDING, *([AttributionVerdict.NOT_PERMITTED] if assessment.drift.opened else []))
+        open_events, _ = self.store.drift_of(target.name, ended_since=at)
+        asked = [e for e in open_events if e.is_change and e.not_before and (e.attribution.verdict if e.attribution else None) in waiting]
+        if not asked:
+            return
+        after, until = min(e.not_before for e in asked if e.not_before), max(e.not_after for e in asked)
+        version = assessment.observation.collection.product_version
+        trail = self.reader.audit_trail(target, after=after, until=until, product_version=version)
+        for event in asked:
+            assert event.not_before is not None
+            assert event.number is not None
+            found = attribute([event.subject], not_before=event.not_before, not_after=event.not_after, trail=trail)
+            if found != event.attribution:
+                self.store.attribute(event.number, found, at=at)
 
     def _past(self, observation: Observation) -> Past:
         name, snapshot = observation.target, observation.snapshot

@@ -12,9 +12,12 @@ from pathlib import Path
 
 from auditor import config, publish
 from auditor.app import App, now
-from auditor.core.model import Assessment, RuleOutcome, SecretRef, Verdict
+from auditor.core.model import Assessment, EventState, RuleOutcome, SecretRef, Verdict
 from auditor.errors import SecretError, UsageError
+from auditor.report.sentences import of_event
+from auditor.report.wording import between, moment
 from auditor.simulator import ca
+from auditor.simulator.accounts import READ_AUDIT_LOG, READ_SYSTEM_SETTINGS
 from auditor.simulator.command import Simulator
 from auditor.simulator.profile import COMMAND_24_4, in_pam
 from auditor.simulator.server import ServerTls, serve
@@ -34,6 +37,7 @@ targets:
   url: {prod_us}
   owner: PKI Americas
   labels: {{env: prod, region: us}}
+  attribution: true
 - name: lab
   url: {lab}
   owner: PKI Engineering
@@ -104,22 +108,31 @@ def tell(folder: Path) -> Iterator[str]:
     with ExitStack() as stack:
         urls, root = _serve(stack, servers)
         _write_files(folder, urls, root)
-        app = stack.enter_context(App(config.load(folder / config.FILE_NAME), clock=clock, secret=_from(passwords)))
+        settings = config.load(folder / config.FILE_NAME)
         yield "A week of three Keyfactor Command servers, simulated on this machine and audited over HTTPS:"
         for number, (happens, event) in enumerate(_WEEK):
-            clock.turn_to(monday + timedelta(days=number))
+            day = monday + timedelta(days=number)
+            clock.turn_to(day - _EVENING_BEFORE)
             happens(servers)
-            yield f"\n{clock().strftime('%a %d %b')}  {event}"
-            for target in app.config.targets:
-                yield f"  {_told(app.auditor.audit(target, at=clock()))}"
-        shown = app.view(app.config.targets)
-        publish.write(publish.render(shown, "html"), folder / "report.html")
+            clock.turn_to(day)
+            yield f"\n{day.strftime('%a %d %b')}  {event}"
+            if happens is _asleep:
+                continue
+            with App(settings, clock=clock, secret=_from(passwords)) as app:
+                for target in app.config.targets:
+                    yield f"  {_told(app.auditor.audit(target, at=clock()))}"
+        with App(settings, clock=clock, secret=_from(passwords)) as app:
+            shown = app.view(app.config.targets)
+            publish.write(publish.render(shown, "html"), folder / "report.html")
+            yield from _looking_back(app, monday, clock())
         yield f"\n{shown.verdict}"
     yield f"\nreport:   {folder / 'report.html'}\ndatabase: {folder / 'auditor.db'}"
-    yield (
-        f"\nTry next:\n  auditor --config {folder / 'auditor.yaml'} show prod-us\n  auditor --config {folder / 'auditor.yaml'} targets list"
-        "\n  auditor policy list recommended\n  auditor init"
-    )
+    typed = f"auditor --config {folder / config.FILE_NAME}"
+    yield f"\nTry next:\n  {typed} show prod-us\n  {typed} coverage --period last-week\n  {typed} ledger verify\n  auditor init"
+
+
+_EVENING_BEFORE = timedelta(hours=14, minutes=27)
+"""What happens, happens so long before the next read."""
 
 
 # --- the week -----------------------------------------------------------------------------------------------------
@@ -132,7 +145,8 @@ def _nothing(servers: Servers) -> None:
 
 
 def _tls_off(servers: Servers) -> None:
-    servers["prod_us"].smtp["UseSSL"] = False
+    with servers["prod_us"].editing(user=r"NORDWERK\jsmith") as profile:
+        profile["UseSSL"] = False
 
 
 def _denied(servers: Servers) -> None:
@@ -140,7 +154,16 @@ def _denied(servers: Servers) -> None:
 
 
 def _redirected(servers: Servers) -> None:
-    servers["prod_us"].smtp["Host"] = "smtp.nordwerk-1ndustrie.eu"
+    servers["prod_us"].smtp["Host"] = "smtp.nordwerk-1ndustrie.eu"  # past Command's own pages: its audit log does not have it
+
+
+def _asleep(servers: Servers) -> None:
+    """Nobody runs the auditor."""
+
+
+def _repaired(servers: Servers) -> None:
+    with servers["prod_us"].editing(user=r"NORDWERK\mlopez") as profile:
+        profile["UseSSL"] = True
 
 
 _WEEK: tuple[tuple[Callable[[Servers], None], str], ...] = (
@@ -148,9 +171,9 @@ _WEEK: tuple[tuple[Callable[[Servers], None], str], ...] = (
     (_tls_off, "On prod-us somebody turns TLS off."),
     (_nothing, "Nothing changes."),
     (_denied, "On lab the auditor's account loses its permission."),
-    (_redirected, "On prod-us the host is pointed elsewhere: one letter is now a digit."),
-    (_nothing, "Saturday."),
-    (_nothing, "Sunday."),
+    (_redirected, "On prod-us the host is pointed elsewhere: one letter is now a digit. Nobody did that in Command's own pages."),
+    (_asleep, "The machine that runs the auditor is down."),
+    (_repaired, "On prod-us TLS is turned on again."),
 )
 
 
@@ -174,7 +197,8 @@ def _servers(clock: Callable[[], datetime], passwords: dict[str, str]) -> Server
     for name in ("prod_us", "lab"):
         with servers[name].editing() as profile:
             profile.update(basic)
-        servers[name].accounts.add_user(_USER, passwords["DEMO_PASSWORD"])
+        permissions = [READ_SYSTEM_SETTINGS, READ_AUDIT_LOG] if name == "prod_us" else [READ_SYSTEM_SETTINGS]
+        servers[name].accounts.add_user(_USER, passwords["DEMO_PASSWORD"], permissions=permissions)
     servers["prod_eu"].accounts.add_client(_CLIENT, passwords["DEMO_CLIENT_SECRET"], scopes=["command.read"])
     return servers
 
@@ -216,6 +240,25 @@ def _from(passwords: dict[str, str]) -> Callable[[SecretRef], str]:
 # --- in words -----------------------------------------------------------------------------------------------------
 
 _GLYPHS = {Verdict.COMPLIANT: "✓", Verdict.COMPLIANT_WITH_WAIVERS: "✓", Verdict.NON_COMPLIANT: "✗", Verdict.INDETERMINATE: "?"}
+
+
+def _looking_back(app: App, first: datetime, at: datetime) -> Iterator[str]:
+    """What the record tells of the week: drift with its intervals, and which reads were owed."""
+    yield "\nDrift, as the record has it:"
+    for target in app.config.targets:
+        for event in reversed(app.store.events(target.name)):
+            change = event.change
+            happened = between(event.not_before, event.not_after) if event.not_before else f"by {moment(event.not_after)}"
+            yield f"  {target.name} {change.field}: {change.before} → {change.after} ({change.direction.value}, {change.severity.value})"
+            yield f"    {happened}; {'open' if event.state is EventState.OPEN else event.state.value}"
+            yield from (f"    {line}" for line in of_event(event))
+    yield "\nReads that were owed:"
+    for target in app.config.targets:
+        covered = app.store.coverage(target.name, after=first - timedelta(hours=1), until=at)
+        if covered is not None:
+            total = covered.total
+            counts = f"{total.on_time} on time, {total.late} late, {total.failed} failed, {total.missed} missed"
+            yield f"  {target.name:8} {total.expected} = {counts}"
 
 
 def _told(found: Assessment) -> str:

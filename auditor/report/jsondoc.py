@@ -111,6 +111,7 @@ def _event(event: DriftEvent) -> dict[str, Any]:
         "not_before": _iso(event.not_before),
         "not_after": _iso(event.not_after),
         "flaps": event.flaps,
+        "attribution": event.attribution.document() if event.attribution else None,
     }
 
 

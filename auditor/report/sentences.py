@@ -6,7 +6,20 @@ from datetime import datetime, timedelta
 from auditor.core.baseline import deviations as deviating
 from auditor.core.catalogue import FACTS, Group
 from auditor.core.drift import difference, said
-from auditor.core.model import Approval, DriftEvent, Finding, RuleOutcome, Severity, Shape, Standing, State, Verdict
+from auditor.core.model import (
+    Approval,
+    Attribution,
+    AttributionVerdict,
+    AuditEntry,
+    DriftEvent,
+    Finding,
+    RuleOutcome,
+    Severity,
+    Shape,
+    Standing,
+    State,
+    Verdict,
+)
 from auditor.report.profile import claim
 from auditor.report.wording import READ_WORDS, count, lasting, listed, moment
 
@@ -89,9 +102,33 @@ def of_event(event: DriftEvent) -> tuple[str, ...]:
         told.append(f"approved is {said(event.subject, event.reference)}")
     elif difference(event.subject, event.reference, event.value) and said(event.subject, event.reference) != event.change.before:
         told.append(f"before all this it was {said(event.subject, event.reference)}")
+    if event.attribution is not None:
+        told += attribution(event.attribution)
     if event.flaps:
         told.append(f"flapping: it went to this value and back {count(event.flaps, 'time')} before, lately")
     return tuple(told)
+
+
+def attribution(found: Attribution) -> list[str]:
+    """What Command's audit log says of who did it, a line each; candidates are listed, and are no verdict."""
+    entry = found.by
+    if entry is not None:
+        return [f"changed by {_entry(entry)}, by Command's audit log: {found.reason}"]
+    return [f"who did it: {_WHO[found.verdict]} ({found.reason})", *(f"candidate: {_entry(candidate)}" for candidate in found.entries)]
+
+
+_WHO = {
+    AttributionVerdict.ATTRIBUTED: "known",
+    AttributionVerdict.CANDIDATES: "not known, these are candidates and no more",
+    AttributionVerdict.NOT_ATTRIBUTABLE: "cannot be told from Command's audit log",
+    AttributionVerdict.NOT_PERMITTED: "our account may not read Command's audit log",
+    AttributionVerdict.PENDING: "not read yet",
+}
+
+
+def _entry(entry: AuditEntry) -> str:
+    what = f"{entry.operation} {entry.identifier or entry.entity_type}".strip()
+    return f"{entry.user or 'nobody named'} (entry {entry.id}, {what}, {moment(entry.at)}, signature {entry.signature.value})"
 
 
 def compared(standing: Standing, changes: int) -> str:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from auditor.core.canonical import canonical, digest
 from auditor.core.ledger import Kind
-from auditor.core.model import Drift, DriftEvent, EventState
+from auditor.core.model import Attribution, Drift, DriftEvent, EventState
 from auditor.store import ledger, tables
 from auditor.store.documents import rebuilt
 from auditor.store.tables import events
@@ -53,9 +53,11 @@ def record(connection: Connection, target_id: int, observation_id: int, drift: D
             _note(connection, event.number, "measured", at)
 
 
-def attribute(connection: Connection, number: int, attribution: str, at: datetime) -> None:
-    """Write who is known to have done it; it may be filled in later, and again."""
-    connection.execute(update(events).where(events.c.id == number).values(attribution=attribution))
+def attribute(connection: Connection, number: int, attribution: Attribution, at: datetime) -> None:
+    """Write what is known of who did it; it may be filled in later, and again. What stood there before stays in the ledger."""
+    document = canonical(attribution.document())
+    connection.execute(update(events).where(events.c.id == number).values(attribution=document))
+    ledger.append(connection, Kind.ATTRIBUTION, at, {"event": number, "attribution": attribution.document()})
     _note(connection, number, "attributed", at)
 
 
@@ -118,8 +120,9 @@ def _all(connection: Connection, path: Path, query: Select[Any]) -> tuple[DriftE
 
 def _event(path: Path, row: Row[Any]) -> DriftEvent:
     beside = {name: row._mapping[name] for name in ("state", "not_before", "not_after", "ended_after", "ended_by")}
-    return rebuilt(path, "drift event", lambda text: _from_text(text, target=row.name, number=row.id, **beside), row.document)
+    return rebuilt(path, "drift event", lambda text: _from_texts(text, row.attribution, target=row.name, number=row.id, **beside), row.document)
 
 
-def _from_text(text: str, **beside: Any) -> DriftEvent:
-    return DriftEvent.from_document(json.loads(text), **beside)
+def _from_texts(text: str, attribution: str | None, **beside: Any) -> DriftEvent:
+    by = Attribution.from_document(json.loads(attribution)) if attribution is not None else None
+    return DriftEvent.from_document(json.loads(text), attribution=by, **beside)

@@ -21,6 +21,7 @@ from auditor.core.ledger import Kind
 from auditor.core.model import (
     Approval,
     Assessment,
+    Attribution,
     DriftEvent,
     Finding,
     Judgement,
@@ -310,6 +311,11 @@ class Store:
         with self._reading() as connection:
             number = _target_id(connection, target)
             return () if number is None else events.of_target(connection, self._path, number, newest=newest)
+
+    def attribute(self, event: int, attribution: Attribution, *, at: datetime) -> None:
+        """Record what is known of who caused the drift event of this number; what was recorded before gives way, and stays in the ledger."""
+        with self._writing() as connection:
+            events.attribute(connection, event, attribution, at)
 
     def backup(self, path: Path) -> None:
         """Write the database as it is now to a new file at `path`, whole or not at all; runs go on meanwhile.

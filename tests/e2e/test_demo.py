@@ -19,7 +19,20 @@ def test_the_demo_finds_what_the_story_hides(tmp_path: Path, capsys: pytest.Capt
     assert cli.run(["--config", "demo/auditor.yaml", "show", "prod-us", "--output", "json=-"]) == 0
     (target,) = json.loads(capsys.readouterr().out)["targets"]
     failed = {finding["rule"] for finding in target["findings"] if finding["outcome"] == "fail"}
-    assert {"SMTP-001", "CFG-001", "SITE-001"} <= failed
+    assert failed == {"SITE-001"}
+    for words in (
+        "fails SMTP-001, CFG-001, DRF-002; changed: UseSSL true → false (downgrade)",
+        "prod-us UseSSL: true → false (downgrade, critical)",
+        "; returned",
+        r"changed by NORDWERK\jsmith",
+        "prod-us Host: smtp.nordwerk-industrie.eu → smtp.nordwerk-1ndustrie.eu (redirection, critical)",
+        "who did it: cannot be told from Command's audit log",
+        "7 = 6 on time, 0 late, 0 failed, 1 missed",
+        "7 = 3 on time, 0 late, 3 failed, 1 missed",
+    ):
+        assert words in out
+    assert cli.run(["--config", "demo/auditor.yaml", "ledger", "verify"]) == 0
+    capsys.readouterr()
     for name, outcome, verdict in (("prod-eu", "observed", "compliant"), ("lab", "forbidden", "indeterminate")):
         assert cli.run(["--config", "demo/auditor.yaml", "show", name, "--output", "json=-"]) == 0
         (target,) = json.loads(capsys.readouterr().out)["targets"]

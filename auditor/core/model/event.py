@@ -6,6 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from auditor.core.model.attribution import Attribution
 from auditor.core.model.finding import FieldChange, Severity
 from auditor.core.model.snapshot import ProfileField
 
@@ -27,7 +28,8 @@ class DriftEvent:
     It happened after `not_before` (the last good read that showed something else; None where none did) and by `not_after` (the first that shows
     it); it ended, if it did, in the interval `ended_after` to `ended_by`. `change` tells it in words, rated against the reference, and `value` is
     what the field says. The reference is the approved value (`is_deviation`) or else the value before the first change. `flaps` counts how often
-    the field went to this value and back lately. `number` is the store's, None for one that is not recorded yet.
+    the field went to this value and back lately. `attribution` is what Command's audit log says of who did it, None where it was not asked.
+    `number` is the store's, None for one that is not recorded yet.
     """
 
     target: str
@@ -42,6 +44,7 @@ class DriftEvent:
     ended_after: datetime | None = None
     ended_by: datetime | None = None
     flaps: int = 0
+    attribution: Attribution | None = None
     number: int | None = None
 
     @property
