@@ -27,6 +27,10 @@ MAX_ANSWER_FOR_CLOCK = timedelta(seconds=2)
 """An answer that took longer says too little of the server's clock."""
 
 
+_SAME_PAGES = "each page of the answer is the same"
+"""What a server does that passes over the number of the page."""
+
+
 class Dialect(Enum):
     """The two ways in which editions of Command name the parameters of a query."""
 
@@ -91,10 +95,11 @@ class _Reading:
         self.session, self.question = session, question
         self.left_s, self.is_short = session.countdown(within_s), within_s is not None
         self.bytes = 0
-        self.odd = 0
         self.offset: tuple[timedelta, int] | None = None
 
     def read(self, ways: tuple[Dialect, ...]) -> Listing:
+        """The list in the first dialect that is obeyed; in one that is not, if there is no better."""
+        second_best: Listing | None = None
         passed_over: tuple[Dialect, Answer, list[Any]] | None = None
         refused: Answer | None = None
         for dialect in ways:
@@ -104,8 +109,14 @@ class _Reading:
                 continue
             items = self.items(answer)
             if len(items) <= PER_PAGE and all(self.question.wanted(item) for item in items if isinstance(item, dict)):
-                return self.all_pages(dialect, answer, items)
-            passed_over = passed_over or (dialect, answer, items)
+                found = self.all_pages(dialect, answer, items)
+                if found.gap != _SAME_PAGES:
+                    return found
+                second_best = second_best or found
+            else:
+                passed_over = passed_over or (dialect, answer, items)
+        if second_best is not None:
+            return second_best
         if passed_over is not None:
             return self.all_pages(*passed_over)
         assert refused is not None
@@ -113,7 +124,7 @@ class _Reading:
 
     def all_pages(self, dialect: Dialect, answer: Answer, items: list[Any]) -> Listing:
         found: dict[int, Mapping[str, Any]] = {}
-        gap = ""
+        odd, gap = 0, ""
         for page in range(1, MAX_PAGES + 1):
             if page > 1:
                 answer = self.ask(dialect, page)
@@ -123,19 +134,19 @@ class _Reading:
             known = len(found)
             for item in items:
                 if not isinstance(item, dict) or type(item.get("Id")) is not int or not 0 < item["Id"] < 2**31:
-                    self.odd += 1
+                    odd += 1
                 else:
                     found.setdefault(item["Id"], item)
             total = answer.headers.get("X-Total-Count", "")
-            if re.fullmatch(r"[0-9]{1,9}", total) and len(found) + self.odd >= int(total):
+            if re.fullmatch(r"[0-9]{1,9}", total) and len(found) + odd >= int(total):
                 break
             if len(found) == known:
-                gap = "each page of the answer is the same"
+                gap = _SAME_PAGES
                 break
         else:
             gap = f"the list has more than {MAX_PAGES} pages"
-        if self.odd and not gap:
-            gap = f"{self.odd} of its objects could not be read"
+        if odd and not gap:
+            gap = f"{odd} of its objects could not be read"
         wanted = {id_: item for id_, item in found.items() if self.question.wanted(item)}
         return Listing(items=wanted, complete=not gap, gap=gap, clock_offset_ms=self.offset[1] if self.offset else None)
 

@@ -131,8 +131,21 @@ def test_a_provider_on_a_later_page_is_found(
     simulator.release = replace(COMMAND_25_4, dotted_query=dotted)
     simulator.total_count, simulator.strict_queries = total_count, strict
     simulator.pam_providers += [pam_provider(n, f"Vault {n}") for n in range(10, 130)]
+    simulator.smtp["ClientSecret"], simulator.smtp["ClientId"] = in_pam(70), in_pam(3)
 
-    assert seen(ours, target).secrets["ClientSecret"].name == "HashiCorp"
+    places = seen(ours, target).secrets
+
+    assert (places["ClientSecret"].name, places["ClientId"].name) == ("Vault 70", "HashiCorp")
+
+
+def test_a_list_longer_than_was_asked_for_is_asked_for_in_the_other_dialect(ours: OurEnd) -> None:
+    everything = [{"Id": n, "Name": f"Vault {n}"} for n in range(1, 62)]
+
+    def answer(request: Request) -> Reply:
+        page = everything if "pq." not in request.line else [{"Id": 3, "Name": "Asked for properly"}] if "pageReturned=1&" in request.line else []
+        return reply(200, json.dumps(page), COMMAND)
+
+    assert from_far_end(ours, answer).secrets["ClientSecret"].name == "Asked for properly"
 
 
 @pytest.mark.parametrize(
