@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, or_, select, update
 
 from auditor.core.canonical import canonical
-from auditor.core.coverage import MissedBecause, Served, Terms, newest_owed, owed
+from auditor.core.coverage import MissedBecause, Served, Terms, newest_owed, open_at, owed
 from auditor.core.ledger import Kind
 from auditor.core.model import TargetText
 from auditor.errors import StoreError
@@ -42,7 +42,10 @@ def take_stock(connection: Connection, path: Path, plan: Sequence[Planned], at: 
         row = known.get(planned.text.name)
         target_id = row.id if row is not None else _add(connection, planned.text, at)
         done = row.settled_until if row is not None else None
-        agreed[target_id] = _agree(connection, target_id, planned.terms, agreed.get(target_id, ()), at, done)
+        before = agreed.get(target_id, ())
+        agreed[target_id] = _agree(connection, target_id, planned.terms, before, at, done)
+        if done is not None and agreed[target_id] != before:
+            _catch_up(connection, target_id, agreed[target_id][-1], done, at, because)
         _settle(connection, target_id, agreed[target_id], done, at, because)
     for name in known.keys() - names:
         row = known[name]
@@ -68,21 +71,36 @@ def _settle(
     *,
     serving: datetime | None = None,
 ) -> None:
-    """Account for the slots before the newest one due at `at`, or before the one that is served now."""
+    """Account for the slots before the one that is open at `at`, or before the one that is served now."""
     newest = serving or newest_owed(agreed, at)
     if newest is None or (done is not None and done >= newest):
         return
     start = done or min((one.since for one in agreed), default=newest)
-    passed = [(slot, one) for slot, one in owed(agreed, start, newest) if slot < newest]
+    is_over = serving is None and open_at(agreed, at) is None
+    passed = [(slot, one) for slot, one in owed(agreed, start, newest) if slot < newest or is_over]
     for _, run in groupby(passed, key=lambda item: id(item[1])):
-        slots = [slot for slot, _ in run]
-        body = {"target": target_id, "first": ledger.iso(slots[0]), "last": ledger.iso(slots[-1]), "count": len(slots), "because": because.value}
-        values = {"target_id": target_id, "first": slots[0], "last": slots[-1], "count": len(slots), "because": because.value}
-        connection.execute(insert(gaps).values(values))
-        ledger.append(connection, Kind.MISSED, at, body)
+        _miss(connection, target_id, [slot for slot, _ in run], at, because)
     settled = serving or (passed[-1][0] if passed else done)
     if settled != done:
         connection.execute(update(targets).where(targets.c.id == target_id).values(settled_until=settled))
+
+
+def _catch_up(connection: Connection, target_id: int, new: Terms, done: datetime, at: datetime, because: MissedBecause) -> None:
+    """Account for the slots of `new` terms up to `done`, where those before them had been settled already: the clock was set back since."""
+    if new.since >= done:
+        return
+    read, missed = served(connection, target_id, new.since, done), why_missed(connection, target_id)
+    told = (slot for slot, _ in owed((new,), new.since, done) if slot not in read)
+    slots = [slot for slot in told if not any(first <= slot <= last for first, last, _ in missed)]
+    if slots:
+        _miss(connection, target_id, slots, at, because)
+
+
+def _miss(connection: Connection, target_id: int, slots: Sequence[datetime], at: datetime, because: MissedBecause) -> None:
+    body = {"target": target_id, "first": ledger.iso(slots[0]), "last": ledger.iso(slots[-1]), "count": len(slots), "because": because.value}
+    values = {"target_id": target_id, "first": slots[0], "last": slots[-1], "count": len(slots), "because": because.value}
+    connection.execute(insert(gaps).values(values))
+    ledger.append(connection, Kind.MISSED, at, body)
 
 
 def open_slot(connection: Connection, path: Path, target: str, at: datetime) -> datetime | None:
@@ -91,10 +109,10 @@ def open_slot(connection: Connection, path: Path, target: str, at: datetime) -> 
     A slot in a gap is open again where the clock shows its time once more: it had been wrong when the gap was written.
     """
     row = connection.execute(select(targets.c.id, targets.c.settled_until).where(targets.c.name == target)).one_or_none()
-    newest = newest_owed(of_target(connection, path, row.id), at) if row is not None else None
-    if row is None or newest is None:
+    if row is None:
         return None
-    return newest if is_open(connection, row.id, row.settled_until, newest) else None
+    slot = open_at(of_target(connection, path, row.id), at)
+    return slot if slot is not None and is_open(connection, row.id, row.settled_until, slot) else None
 
 
 def due(connection: Connection, path: Path, at: datetime) -> tuple[str, ...]:
@@ -103,9 +121,9 @@ def due(connection: Connection, path: Path, at: datetime) -> tuple[str, ...]:
     found = []
     for row in connection.execute(select(targets).order_by(targets.c.id)).all():
         its = agreed.get(row.id, ())
-        newest = newest_owed(its, at)
+        slot = open_at(its, at)
         is_new = bool(its) and its[-1].reads_on(at.date()) and row.settled_until is None and not _was_read(connection, row.id)
-        if is_new or (newest is not None and is_open(connection, row.id, row.settled_until, newest)):
+        if is_new or (slot is not None and is_open(connection, row.id, row.settled_until, slot)):
             found.append(row.name)
     return tuple(found)
 
