@@ -6,13 +6,16 @@ the next one is not due: it counts for nothing so far.
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from itertools import pairwise
 from typing import Any
 
 from auditor.core.model import ReadOutcome, Schedule
-from auditor.core.slots import slots
+from auditor.core.slots import newest_slot, slots
+
+_MICROSECOND = timedelta(microseconds=1)
+_FOREVER = datetime.max.replace(tzinfo=UTC)
 
 
 class SlotState(StrEnum):
@@ -53,6 +56,11 @@ class Terms:
         """Whether slots of the day `day` (UTC) are owed."""
         is_paused = self.paused_until is not None and day <= self.paused_until
         return self.schedule is not None and not is_paused and not (self.retired_on is not None and day >= self.retired_on)
+
+    def span(self) -> tuple[datetime, datetime]:
+        """Slots later than the first of these instants and not later than the second are on days that are read."""
+        after = self.since if self.paused_until is None else max(self.since, _midnight(self.paused_until + timedelta(days=1)) - _MICROSECOND)
+        return after, _FOREVER if self.retired_on is None else _midnight(self.retired_on) - _MICROSECOND
 
     def document(self) -> dict[str, Any]:
         """The terms as JSON, less `since`, which stands beside them."""
@@ -152,6 +160,10 @@ class Coverage:
     terms: tuple[Terms, ...] = ()
 
 
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), tzinfo=UTC)
+
+
 def owed(terms: Sequence[Terms], after: datetime, until: datetime) -> Iterator[tuple[datetime, Terms]]:
     """The slots in `(after, until]` that `terms`, oldest first, make a target owe, each with those it is owed under."""
     ends = [later.since for _, later in pairwise(terms)]
@@ -164,11 +176,36 @@ def owed(terms: Sequence[Terms], after: datetime, until: datetime) -> Iterator[t
 
 
 def newest_owed(terms: Sequence[Terms], at: datetime) -> datetime | None:
-    """The newest slot not later than `at` that is owed; None where there is none within five years."""
-    for days in (2, 40, 366 * 5):
-        found = [slot for slot, _ in owed(terms, at - timedelta(days=days), at)]
-        if found:
-            return found[-1]
+    """The newest slot not later than `at` that is owed by `terms`, oldest first; None where there is none."""
+    found = _newest(terms, at)
+    return found[0] if found else None
+
+
+def open_at(terms: Sequence[Terms], at: datetime) -> datetime | None:
+    """The slot that a read at `at` serves, unless another has: the newest one that is owed.
+
+    It can be served until the next one is due. Where the target owes nothing any more (it is paused, retired, or configured no longer), there is no
+    next one: then only as long as the read is not late.
+    """
+    found = _newest(terms, at)
+    if found is None:
+        return None
+    slot, owed_by = found
+    in_force = next(one for one in reversed(terms) if one.since <= at)
+    is_over = not in_force.reads_on(at.date()) and at - slot > timedelta(seconds=owed_by.late_after_s)
+    return None if is_over else slot
+
+
+def _newest(terms: Sequence[Terms], at: datetime) -> tuple[datetime, Terms] | None:
+    """The newest slot that is owed at `at`, with its terms; sought backwards, so that years without a read cost nothing."""
+    end = at
+    for one in reversed(terms):
+        if one.schedule is not None:
+            after, until = one.span()
+            slot = newest_slot(one.schedule, min(end, until), offset_s=one.offset_s)
+            if slot is not None and slot > after:
+                return slot, one
+        end = min(end, one.since)
     return None
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, insert, or_, select, update
 
 from auditor.core.canonical import canonical
-from auditor.core.coverage import MissedBecause, Served, Terms, newest_owed, owed
+from auditor.core.coverage import MissedBecause, Served, Terms, newest_owed, open_at, owed
 from auditor.core.ledger import Kind
 from auditor.core.model import TargetText
 from auditor.core.slots import EPOCH
@@ -43,7 +43,10 @@ def take_stock(connection: Connection, path: Path, plan: Sequence[Planned], at: 
         row = known.get(planned.text.name)
         target_id = row.id if row is not None else _add(connection, planned.text, at)
         done = row.settled_until if row is not None else None
-        agreed[target_id] = _agree(connection, target_id, planned.terms, agreed.get(target_id, ()), at, done)
+        before = agreed.get(target_id, ())
+        agreed[target_id] = _agree(connection, target_id, planned.terms, before, at, done)
+        if done is not None and agreed[target_id] != before:
+            _catch_up(connection, target_id, agreed[target_id][-1], done, at, because)
         _settle(connection, target_id, agreed[target_id], done, at, because)
     for name in known.keys() - names:
         row = known[name]
@@ -69,41 +72,50 @@ def _settle(
     *,
     serving: datetime | None = None,
 ) -> None:
-    """Account for the slots before the newest one due at `at`, or before the one that is served now.
-
-    Where no other will follow (the target is paused, retired or has left), the newest one is given up as well.
-    """
+    """Account for the slots before the one that is open at `at`, or before the one that is served now."""
     newest = serving or newest_owed(agreed, at)
     if newest is None or (done is not None and done >= newest):
         return
     start = done or min((one.since for one in agreed), default=newest)
-    is_last = serving is None and bool(agreed) and not agreed[-1].reads_on(at.date())
-    passed = [(slot, one) for slot, one in owed(agreed, start, newest) if slot < newest or is_last]
+    is_over = serving is None and open_at(agreed, at) is None
+    passed = [(slot, one) for slot, one in owed(agreed, start, newest) if slot < newest or is_over]
     for _, run in groupby(passed, key=lambda item: id(item[1])):
-        slots = [slot for slot, _ in run]
-        body = {"target": target_id, "first": ledger.iso(slots[0]), "last": ledger.iso(slots[-1]), "count": len(slots), "because": because.value}
-        values = {"target_id": target_id, "first": slots[0], "last": slots[-1], "count": len(slots), "because": because.value, "recorded_at": at}
-        connection.execute(insert(gaps).values(values))
-        ledger.append(connection, Kind.MISSED, at, body)
+        _miss(connection, target_id, [slot for slot, _ in run], at, because)
     settled = serving or (passed[-1][0] if passed else done)
     if settled != done:
         connection.execute(update(targets).where(targets.c.id == target_id).values(settled_until=settled))
+
+
+def _catch_up(connection: Connection, target_id: int, new: Terms, done: datetime, at: datetime, because: MissedBecause) -> None:
+    """Account for the slots of `new` terms up to `done`, where those before them had been settled already: the clock was set back since."""
+    if new.since >= done:
+        return
+    read, missed = served(connection, target_id, new.since, done), why_missed(connection, target_id)
+    told = (slot for slot, _ in owed((new,), new.since, done) if slot not in read)
+    slots = [slot for slot in told if not any(first <= slot <= last for first, last, _ in missed)]
+    if slots:
+        _miss(connection, target_id, slots, at, because)
+
+
+def _miss(connection: Connection, target_id: int, slots: Sequence[datetime], at: datetime, because: MissedBecause) -> None:
+    body = {"target": target_id, "first": ledger.iso(slots[0]), "last": ledger.iso(slots[-1]), "count": len(slots), "because": because.value}
+    values = {"target_id": target_id, "first": slots[0], "last": slots[-1], "count": len(slots), "because": because.value, "recorded_at": at}
+    connection.execute(insert(gaps).values(values))
+    ledger.append(connection, Kind.MISSED, at, body)
 
 
 def open_slot(connection: Connection, path: Path, target: str, at: datetime) -> datetime | None:
     """The newest slot that `target` owes at `at`, unless it was served; None as well where nothing is owed.
 
     A target's offset spreads reads out; who comes by the schedule itself, as cron does, may serve the slot that much before its time. A slot in a gap
-    is open again where the gap was written at a time that is still to come: the clock had been wrong then.
+    is open again where the clock was wrong when the gap was written: at a time that is still to come, or before the slot itself.
     """
     row = connection.execute(select(targets.c.id, targets.c.settled_until).where(targets.c.name == target)).one_or_none()
     if row is None:
         return None
     agreed = of_target(connection, path, row.id)
-    newest = newest_owed(agreed, at + timedelta(seconds=agreed[-1].offset_s)) if agreed else None
-    if newest is None:
-        return None
-    return newest if is_open(connection, row.id, row.settled_until, newest, at) else None
+    slot = open_at(agreed, at + timedelta(seconds=agreed[-1].offset_s)) if agreed else None
+    return slot if slot is not None and is_open(connection, row.id, row.settled_until, slot, at) else None
 
 
 def due(connection: Connection, path: Path, at: datetime) -> tuple[str, ...]:
@@ -112,9 +124,9 @@ def due(connection: Connection, path: Path, at: datetime) -> tuple[str, ...]:
     found = []
     for row in connection.execute(select(targets).order_by(targets.c.id)).all():
         its = agreed.get(row.id, ())
-        newest = newest_owed(its, at)
+        slot = open_at(its, at)
         is_new = bool(its) and its[-1].reads_on(at.date()) and row.settled_until is None and not _was_read(connection, row.id)
-        if is_new or (newest is not None and is_open(connection, row.id, row.settled_until, newest, at)):
+        if is_new or (slot is not None and is_open(connection, row.id, row.settled_until, slot, at)):
             found.append(row.name)
     return tuple(found)
 
@@ -123,7 +135,8 @@ def is_open(connection: Connection, target_id: int, settled_until: datetime | No
     """Whether `slot` can be served at `at`: nobody has, and it was not given up."""
     if settled_until is not None and slot > settled_until:
         return True
-    in_gap = select(gaps.c.id).where(gaps.c.target_id == target_id, gaps.c.first <= slot, gaps.c.last >= slot, gaps.c.recorded_at > at).limit(1)
+    mine = (gaps.c.target_id == target_id, gaps.c.first <= slot, gaps.c.last >= slot)
+    in_gap = select(gaps.c.id).where(*mine, or_(gaps.c.recorded_at > at, gaps.c.recorded_at <= slot)).limit(1)
     by = select(observations.c.id).where(observations.c.target_id == target_id, observations.c.slot == slot).limit(1)
     is_owed = settled_until is None or connection.execute(in_gap).scalar() is not None
     return is_owed and connection.execute(by).scalar() is None

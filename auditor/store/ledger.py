@@ -10,15 +10,18 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, select
+from sqlalchemy import Connection, Row, Select, func, insert, or_, select
 
 from auditor.core.canonical import canonical
 from auditor.core.ledger import ORIGIN, Kind, link, record_digest
+from auditor.errors import StoreError
 from auditor.store import tables
 from auditor.store.documents import checked
 from auditor.store.tables import ledger, observations, records
 
 BATCH = 500
+_UNREADABLE = (StoreError, TypeError, ValueError, OverflowError)
+"""What comes of a value that the auditor never wrote: of another type, or out of range."""
 _MICROSECOND = timedelta(microseconds=1)
 DOCUMENTS = (
     tables.snapshots,
@@ -34,10 +37,11 @@ DOCUMENTS = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """One record as it stands in the ledger. `body` is None where it was pruned; `at` is its own time, None with the body."""
+    """One record as it stands in the ledger. `ref` is the observation of a read. `body` is None where it was pruned."""
 
     seq: int
     kind: Kind
+    ref: int | None
     digest: bytes
     link: bytes
     body: dict[str, Any] | None
@@ -115,15 +119,25 @@ def entries(connection: Connection, *, after: int = 0, newest: int | None = None
     if newest is not None:
         last = query.order_by(None).order_by(ledger.c.seq.desc()).limit(newest).subquery()
         query = select(last).order_by(last.c.seq)
+    return _entries(connection, query)
+
+
+def _between(connection: Connection, first: int, last: int) -> Iterator[Entry]:
+    return _entries(connection, select(ledger).where(ledger.c.seq.between(first, last)).order_by(ledger.c.seq))
+
+
+def _entries(connection: Connection, query: Select[Any]) -> Iterator[Entry]:
     for rows in connection.execute(query).partitions(BATCH):
         bodies = _bodies(connection, rows)
         for row in rows:
-            yield Entry(seq=row.seq, kind=row.kind, digest=row.digest, link=row.link, body=bodies.get(row.seq))
+            yield Entry(seq=row.seq, kind=row.kind, ref=row.ref, digest=row.digest, link=row.link, body=bodies.get(row.seq))
 
 
 def latest(connection: Connection, kind: Kind) -> dict[str, Any] | None:
     """The body of the newest record of `kind` that still has one."""
-    query = select(records.c.document).join(ledger).where(ledger.c.kind == kind).order_by(ledger.c.seq.desc()).limit(1)
+    # a join would have SQLite walk the ledger past all reads, at every start; these are few
+    its_kind = select(ledger.c.kind).where(ledger.c.seq == records.c.seq).scalar_subquery()
+    query = select(records.c.document).where(its_kind == kind).order_by(records.c.seq.desc()).limit(1)
     found = connection.execute(query).scalar()
     return None if found is None else _parsed(found)
 
@@ -140,30 +154,55 @@ def verify(connection: Connection, path: Path) -> Verified:
         for row in connection.execute(select(table.c.digest, table.c.document)).yield_per(BATCH):
             checked(path, table, row.digest, row.document)
     pruned = [(body["first"], body["last"]) for body in _of_kind(connection, Kind.PRUNE) if {"first", "last"} <= body.keys()]
-    count, absent, seq, previous = 0, 0, 0, ORIGIN
-    for entry in entries(connection):
-        fault = _fault(entry, seq, previous, pruned)
-        if fault:
-            return Verified(records=count, pruned=absent, seq=seq, head=previous, fault=Fault(seq=entry.seq, what=fault))
+    count, absent, seq, previous, ref = 0, 0, 0, ORIGIN, -1
+    for entry in _each(connection):
+        fault = entry if isinstance(entry, Fault) else _fault(entry, seq, previous, ref, pruned)
+        if isinstance(entry, Fault) or isinstance(fault, Fault):
+            return Verified(records=count, pruned=absent, seq=seq, head=previous, fault=fault)
         count, absent, seq, previous = count + 1, absent + (entry.body is None), entry.seq, entry.link
+        ref = ref if entry.ref is None else entry.ref
     stray = _stray(connection)
-    fault_ = Fault(seq=seq, what=f"the observation {stray} is in no record") if stray is not None else None
-    return Verified(records=count, pruned=absent, seq=seq, head=previous, fault=fault_)
+    return Verified(records=count, pruned=absent, seq=seq, head=previous, fault=Fault(seq=seq, what=stray) if stray else None)
 
 
-def _fault(entry: Entry, seq: int, previous: bytes, pruned: list[tuple[int, int]]) -> str:
+def _each(connection: Connection) -> Iterator[Entry | Fault]:
+    """Every record in order; one whose row, or whose read's row, holds what cannot be there is a fault."""
+    numbers = connection.execute(select(ledger.c.seq).order_by(ledger.c.seq)).yield_per(BATCH).scalars()
+    for some in numbers.partitions():
+        try:
+            yield from list(_between(connection, some[0], some[-1]))
+        except _UNREADABLE:
+            for seq in some:
+                try:
+                    yield from list(_between(connection, seq, seq))
+                except _UNREADABLE as error:
+                    yield Fault(seq=seq, what=f"it cannot be read: {error}")
+
+
+def _fault(entry: Entry, seq: int, previous: bytes, ref: int, pruned: list[tuple[int, int]]) -> Fault | None:
+    what = ""
     if entry.seq != seq + 1:
-        return f"record {seq + 1} is missing: after {seq} comes {entry.seq}"
-    if entry.body is None and not any(first <= entry.seq <= last for first, last in pruned):
-        return "its body is missing, and no record says that it was pruned"
-    if entry.body is not None:
-        if entry.body.get("kind") != entry.kind.value:
-            return f"its body is that of a {entry.body.get('kind')!r}, the ledger says {entry.kind.value}"
-        if record_digest(entry.body) != entry.digest:
-            return f"its body ({_named(entry)}) does not have the digest that was recorded: one of the two was changed"
-    if link(previous, entry.digest) != entry.link:
-        return "its link does not follow from the record before it: the link or the digest was changed, or a record was taken out"
-    return ""
+        return Fault(seq=min(entry.seq, seq + 1), what=f"record {seq + 1} is missing: after {seq} comes {entry.seq}")
+    if entry.kind.is_read != (entry.ref is not None):
+        what = "it refers to an observation, and is no read" if entry.ref is not None else "it is a read, and refers to no observation"
+    elif entry.ref is not None and entry.ref <= ref:
+        what = f"it tells of observation {entry.ref} after {ref}: one of the two records is none of its time"
+    elif entry.body is None and not any(first <= entry.seq <= last for first, last in pruned):
+        what = "its body is missing, and no record says that it was pruned"
+    elif entry.body is not None and entry.body.get("kind") != entry.kind.value:
+        what = f"its body is that of a {entry.body.get('kind')!r}, the ledger says {entry.kind.value}"
+    elif entry.body is not None and _digest(entry.body) != entry.digest:
+        what = f"its body ({_named(entry)}) does not have the digest that was recorded: one of the two was changed"
+    elif link(previous, entry.digest) != entry.link:
+        what = "its link does not follow from the record before it: the link or the digest was changed, or a record was taken out"
+    return Fault(seq=entry.seq, what=what) if what else None
+
+
+def _digest(body: Mapping[str, Any]) -> bytes | None:
+    try:
+        return record_digest(body)
+    except ValueError:  # no form for what it says, so nobody wrote it
+        return None
 
 
 def _named(entry: Entry) -> str:
@@ -172,15 +211,19 @@ def _named(entry: Entry) -> str:
     return ", ".join([entry.kind.value, *about])
 
 
-def _stray(connection: Connection) -> int | None:
-    """The first observation that no record speaks of. Numbers rise in both, so the two are walked side by side."""
+def _stray(connection: Connection) -> str:
+    """What there is besides the chain: an observation that no record speaks of, or a body of none."""
     begin = latest(connection, Kind.BEGIN)
     known = connection.execute(select(ledger.c.ref).where(ledger.c.ref.is_not(None)).order_by(ledger.c.seq)).yield_per(BATCH).scalars()
-    newer = select(observations.c.id).where(observations.c.id > (begin or {}).get("observations_before", 0)).order_by(observations.c.id)
-    for number in connection.execute(newer).yield_per(BATCH).scalars():
+    newer = select(observations.c.id).where(or_(observations.c.id > (begin or {}).get("observations_before", 0), observations.c.id <= 0))
+    for number in (
+        connection.execute(newer.order_by(observations.c.id)).yield_per(BATCH).scalars()
+    ):  # numbers rise in both, so the two are walked side by side
         if next((ref for ref in known if ref >= number), None) != number:
-            return int(number)
-    return None
+            return f"the observation {number} is in no record"
+    of_none = select(records.c.seq).outerjoin(ledger).where(or_(ledger.c.seq.is_(None), ledger.c.ref.is_not(None))).order_by(records.c.seq).limit(1)
+    lone = connection.execute(of_none).scalar()
+    return f"there is a body of a record {lone}, which has none" if lone is not None else ""
 
 
 def _of_kind(connection: Connection, kind: Kind) -> list[dict[str, Any]]:
@@ -203,12 +246,14 @@ def _insert(connection: Connection, seq: int, previous: bytes, kind: Kind, body:
 
 
 def _bodies(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, dict[str, Any]]:
-    reads = {row.ref: row.seq for row in rows if row.kind.is_read}
+    reads = [(row.seq, row.ref) for row in rows if row.kind.is_read and row.ref is not None]
     others = [row.seq for row in rows if not row.kind.is_read]
     found: dict[int, dict[str, Any]] = {}
     if reads:
-        known = connection.execute(_reads().where(observations.c.id.between(min(reads), max(reads))))
-        found |= {reads[row.id]: read_body(row) for row in known if row.id in reads}
+        numbers = {ref for _, ref in reads}
+        rows_of = connection.execute(_reads().where(observations.c.id.between(min(numbers), max(numbers))))
+        known = {row.id: read_body(row) for row in rows_of if row.id in numbers}
+        found |= {seq: known[ref] for seq, ref in reads if ref in known}
     if others:
         written = connection.execute(select(records.c.seq, records.c.document).where(records.c.seq.in_(others)))
         found |= {row.seq: _parsed(row.document) for row in written}

@@ -1,0 +1,132 @@
+"""What a fleet owes and what became of it, counted the slow way: minute by minute, without a line of the auditor's own calendar.
+
+A test tells this model what it did and when; the model says what the coverage has to come to.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+MINUTE = timedelta(minutes=1)
+LATE = timedelta(minutes=5)
+STATES = ("on_time", "late", "failed", "missed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What a target is configured to owe: every so many minutes, or at these local times of each day; None of both: nothing."""
+
+    every_min: int | None = None
+    local: tuple[time, ...] = ()
+    zone: str = "UTC"
+    paused_until: date | None = None
+    retired_on: date | None = None
+
+    def names(self, minute: datetime) -> bool:
+        """Whether the schedule names this minute (UTC)."""
+        if self.every_min is not None:
+            return int(minute.timestamp()) % (self.every_min * 60) == 0
+        if not self.local:
+            return False
+        local = minute.astimezone(ZoneInfo(self.zone))
+        if local.time() in self.local and not local.fold:  # of an hour that comes twice, the first
+            return True
+        before = (minute - timedelta(hours=1)).astimezone(ZoneInfo(self.zone))
+        sprang = local.utcoffset() > before.utcoffset()  # type: ignore[operator]
+        skipped = (datetime.combine(local.date(), local.time()) - timedelta(hours=1)).time()
+        return sprang and skipped in self.local  # an hour that does not come is read one later
+
+    def reads_on(self, day: date) -> bool:
+        is_paused = self.paused_until is not None and day <= self.paused_until
+        is_retired = self.retired_on is not None and day >= self.retired_on
+        return (self.every_min is not None or bool(self.local)) and not is_paused and not is_retired
+
+
+NOTHING = Plan()
+
+
+@dataclass
+class Ledgerless:
+    """One target. `plans` are what it owed, each from an instant on; `reads` has the read of each slot that was served."""
+
+    plans: list[tuple[datetime, Plan]] = field(default_factory=list)
+    reads: dict[datetime, tuple[datetime, bool]] = field(default_factory=dict)
+    told_until: datetime | None = None
+    """Up to here somebody has looked: what nobody read by then was missed."""
+
+    def agree(self, plan: Plan, at: datetime) -> None:
+        """The configuration says `plan`, and somebody looked at it at `at`."""
+        if not self.plans:
+            self.plans.append((at - LATE, plan))
+        elif self.plans[-1][1] != plan:
+            self.plans.append((max(at, self.plans[-1][0]), plan))
+
+    def plan_of(self, slot: datetime) -> Plan:
+        return next((plan for since, plan in reversed(self.plans) if since < slot), NOTHING)
+
+    def owes(self, minute: datetime) -> bool:
+        plan = self.plan_of(minute)
+        return plan.reads_on(minute.date()) and plan.names(minute)
+
+    def owed(self, until: datetime) -> Iterator[datetime]:
+        """Every slot from the first plan on, up to `until`."""
+        minute = self.plans[0][0].replace(second=0, microsecond=0)
+        while minute <= until:
+            if self.owes(minute):
+                yield minute
+            minute += MINUTE
+
+    def open_at(self, at: datetime) -> datetime | None:
+        """The slot that a read at `at` would serve."""
+        slot = self._newest(at)
+        if slot is None or slot in self.reads:
+            return None
+        now = next(plan for since, plan in reversed(self.plans) if since <= at)
+        return slot if now.reads_on(at.date()) or at - slot <= LATE else None
+
+    def look(self, at: datetime) -> None:
+        """Somebody accounts for what has passed by `at`."""
+        newest = self._newest(at)
+        if newest is None:
+            return
+        is_closed = newest in self.reads or self.open_at(at) is None
+        self._tell(newest if is_closed else newest - MINUTE)
+
+    def read(self, at: datetime, *, is_good: bool) -> datetime | None:
+        """A read begins at `at`; the slot that it serves."""
+        slot = self.open_at(at)
+        if slot is not None:
+            self.reads[slot] = (at, is_good)
+            self._tell(slot)
+        return slot
+
+    def state_of(self, slot: datetime) -> str | None:
+        """What became of a slot that was owed; None where it is open still."""
+        if slot not in self.reads:
+            return "missed" if self.told_until is not None and slot <= self.told_until else None
+        started_at, is_good = self.reads[slot]
+        return "failed" if not is_good else "late" if started_at - slot > LATE else "on_time"
+
+    def days(self, until: datetime) -> dict[date, dict[str, int]]:
+        """How many slots came to what, by UTC day."""
+        found: dict[date, dict[str, int]] = {}
+        for slot in self.owed(until):
+            state = self.state_of(slot)
+            if state is not None:
+                found.setdefault(slot.date(), dict.fromkeys(STATES, 0))[state] += 1
+        return found
+
+    def missed(self, until: datetime) -> list[datetime]:
+        return [slot for slot in self.owed(until) if self.state_of(slot) == "missed"]
+
+    def _newest(self, at: datetime) -> datetime | None:
+        minute, first = at.astimezone(UTC).replace(second=0, microsecond=0), self.plans[0][0]
+        while minute > first:
+            if self.owes(minute):
+                return minute
+            minute -= MINUTE
+        return None
+
+    def _tell(self, until: datetime) -> None:
+        self.told_until = max(self.told_until, until) if self.told_until is not None else until
