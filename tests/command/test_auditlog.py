@@ -443,7 +443,7 @@ def test_all_pages_together_have_a_limit_too(ours: OurEnd) -> None:
     ids = iter(range(1, 1000))
     blank = " " * (listing.MAX_PAGE_BYTES - 1000)
 
-    found = from_far_end(ours, lambda _: reply(200, json.dumps([raw(Id=next(ids))]) + blank))
+    found = from_far_end(ours, lambda _: reply(200, json.dumps([raw(Id=next(ids))]) + blank), timeout_s=60.0)
 
     assert (found.outcome, f"sent more than {listing.MAX_LIST_BYTES} bytes for /Audit" in found.message) == (TrailOutcome.FAILED, True)
     assert next(ids) < listing.MAX_PAGES
