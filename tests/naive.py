@@ -52,8 +52,8 @@ class Ledgerless:
 
     plans: list[tuple[datetime, Plan]] = field(default_factory=list)
     reads: dict[datetime, tuple[datetime, bool]] = field(default_factory=dict)
-    told_until: datetime | None = None
-    """Up to here somebody has looked: what nobody read by then was missed."""
+    told: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """Up to the first of each pair somebody has looked, at the second: what nobody had read by then was missed."""
 
     def agree(self, plan: Plan, at: datetime) -> None:
         """The configuration says `plan`, and somebody looked at it at `at`."""
@@ -80,7 +80,7 @@ class Ledgerless:
     def open_at(self, at: datetime) -> datetime | None:
         """The slot that a read at `at` would serve."""
         slot = self._newest(at)
-        if slot is None or slot in self.reads:
+        if slot is None or slot in self.reads or self._is_given_up(slot, at):
             return None
         now = next(plan for since, plan in reversed(self.plans) if since <= at)
         return slot if now.reads_on(at.date()) or at - slot <= LATE else None
@@ -91,20 +91,20 @@ class Ledgerless:
         if newest is None:
             return
         is_closed = newest in self.reads or self.open_at(at) is None
-        self._tell(newest if is_closed else newest - MINUTE)
+        self._tell(newest if is_closed else newest - MINUTE, at)
 
     def read(self, at: datetime, *, is_good: bool) -> datetime | None:
         """A read begins at `at`; the slot that it serves."""
         slot = self.open_at(at)
         if slot is not None:
             self.reads[slot] = (at, is_good)
-            self._tell(slot)
+            self._tell(slot, at)
         return slot
 
     def state_of(self, slot: datetime) -> str | None:
         """What became of a slot that was owed; None where it is open still."""
         if slot not in self.reads:
-            return "missed" if self.told_until is not None and slot <= self.told_until else None
+            return "missed" if any(slot <= until for until, _ in self.told) else None
         started_at, is_good = self.reads[slot]
         return "failed" if not is_good else "late" if started_at - slot > LATE else "on_time"
 
@@ -128,5 +128,10 @@ class Ledgerless:
             minute -= MINUTE
         return None
 
-    def _tell(self, until: datetime) -> None:
-        self.told_until = max(self.told_until, until) if self.told_until is not None else until
+    def _tell(self, until: datetime, at: datetime) -> None:
+        self.told.append((until, at))
+
+    def _is_given_up(self, slot: datetime, at: datetime) -> bool:
+        """Whether the slot was called missed, by a clock that was not wrong: neither ahead of now nor behind the slot."""
+        told_at = next((when for until, when in self.told if slot <= until), None)
+        return told_at is not None and slot < told_at <= at
