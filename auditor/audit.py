@@ -108,6 +108,7 @@ class Judge:
             waivers=waivers,
             approvals=past.approvals,
             volatile=target.volatile,
+            secret_changed_at=past.secret_changed_at,
         )
         as_of = observation.started_at.date()
         key = judgement_key(
@@ -230,6 +231,7 @@ class Auditor:
             open=open_events,
             ended=ended,
             approvals=self.store.approvals(name),
+            secret_changed_at=self.store.changed_at(name, "ClientSecret"),
         )
 
     def _stored(self, key: str, as_of: date) -> tuple[Finding, ...] | None:

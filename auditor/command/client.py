@@ -55,7 +55,6 @@ class Reader:
         self.secret, self.fingerprint, self.clock, self.sleep, self.jitter = secret, fingerprint, clock, sleep, jitter
         self.collector_host, self.collector_version, self.transport = collector_host, collector_version, transport
         self.contexts, self.tokens = TlsContexts(), auth.TokenCache()
-        self._pam_denied: dict[str, tuple[str, datetime]] = {}
 
     def observe(self, target: Target, memory: Memory, *, force: bool = False) -> tuple[Observation, Memory]:
         """Read the profile of `target` once; `memory` is what the previous call gave back, and what came back now is for the next.
@@ -70,12 +69,18 @@ class Reader:
             if not force:
                 _respect_back_off(memory, started_at)
             version, snapshot = visit.read(memory)
+            pam_denied_until = memory.pam_denied_until
             if target.pam_providers:
-                known = self._providers(visit, version, force=force) if pam.points_at_pam(snapshot) else {}
+                known, pam_denied_until = self._providers(visit, version, memory, force=force) if pam.points_at_pam(snapshot) else ({}, None)
                 snapshot = pam.with_vaults(snapshot, known)
             outcome = ReadOutcome.OBSERVED if snapshot.configured else ReadOutcome.NOT_CONFIGURED
             message = "" if snapshot.configured else f"{visit.who} has no mail profile"
-            memory = Memory(identity=memory.identity, api_version=version, product_version=visit.seen.get("product_version"))
+            memory = Memory(
+                identity=memory.identity,
+                api_version=version,
+                product_version=visit.seen.get("product_version"),
+                pam_denied_until=pam_denied_until,
+            )
         except Trouble as trouble:
             outcome, message, hint = trouble.outcome, trouble.message, trouble.hint
             if outcome in (ReadOutcome.UNAUTHENTICATED, ReadOutcome.FORBIDDEN):
@@ -110,16 +115,15 @@ class Reader:
         finally:
             session.close()
 
-    def _providers(self, visit: "_Visit", version: int, *, force: bool) -> Mapping[int, pam.Provider] | pam.Unseen:
-        """The PAM providers; after a denial they are not asked for again until `backoff_s` have passed, in this process."""
-        target, identity = visit.target, visit.session.identity
-        denied = self._pam_denied.get(target.name)
-        if not force and denied is not None and denied[0] == identity and self.clock() < denied[1]:
-            return pam.NOT_PERMITTED
+    def _providers(
+        self, visit: "_Visit", version: int, memory: Memory, *, force: bool
+    ) -> tuple[Mapping[int, pam.Provider] | pam.Unseen, datetime | None]:
+        """The PAM providers, and until when they are not asked for again: after a denial `backoff_s` long, since Command logs each."""
+        if not force and memory.pam_denied_until is not None and self.clock() < memory.pam_denied_until:
+            return pam.NOT_PERMITTED, memory.pam_denied_until
+        target = visit.target
         found = pam.providers(visit.session, version=version, product_version=visit.seen.get("product_version"), within_s=target.timeout_s)
-        if found is pam.NOT_PERMITTED:
-            self._pam_denied[target.name] = (identity, self.clock() + timedelta(seconds=target.backoff_s))
-        return found
+        return found, self.clock() + timedelta(seconds=target.backoff_s) if found is pam.NOT_PERMITTED else None
 
 
 def _respect_back_off(memory: Memory, now: datetime) -> None:

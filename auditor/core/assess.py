@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from auditor.core.baseline import Stand, baseline, facts_of_baseline, stands
 from auditor.core.canonical import digest
@@ -41,6 +42,7 @@ READING_FACTS = (
     "response.unknown_fields",
     "response.ill_typed_fields",
 )
+VAULTS = ("RelayPassword.vault", "ClientSecret.vault")
 """Facts that are fixed while reading, since the values they speak of do not outlive it."""
 
 
@@ -53,9 +55,11 @@ def facts_of(
     waivers: Iterable[Waiver] = (),
     approvals: Sequence[Approval] = (),
     volatile: Collection[str] = (),
+    secret_changed_at: datetime | None = None,
 ) -> dict[str, Fact]:
     """All collected facts that a policy can read: the profile's, and those about the audit. What is not in here, this source cannot tell.
 
+    `secret_changed_at` is when the client secret was last seen to change.
     After a failed read every fact of the profile, of its reading and of `drift.*` is inconclusive, the outcome being the reason.
     """
     outcome, labels = observation.outcome.value, tuple(labels)
@@ -78,9 +82,11 @@ def facts_of(
     facts |= facts_of_baseline(observation.snapshot, approved)
     if observation.snapshot is None:
         unseen = Fact(State.INCONCLUSIVE, reason=outcome)
-        facts |= dict.fromkeys((*PROFILE_FIELDS, *READING_FACTS, "drift.unapproved", "drift.downgrades", "drift.redirections"), unseen)
+        facts |= dict.fromkeys((*PROFILE_FIELDS, *READING_FACTS, *VAULTS, "drift.unapproved", "drift.downgrades", "drift.redirections"), unseen)
         return facts
     facts |= observation.snapshot.facts
+    if secret_changed_at is not None and secret_changed_at <= observation.started_at:
+        facts["ClientSecret.age_days"] = Fact(State.VALUE, (observation.started_at - secret_changed_at).days)
     holding = [name for name, stand in stands(observation.snapshot, approved).items() if stand is Stand.HOLDS]
     for name, words in (("drift.downgrades", DOWNGRADES), ("drift.redirections", REDIRECTIONS)):
         facts[name] = nothing_to_compare
@@ -124,6 +130,7 @@ class Past:
 
     `previous` is the last observed state, `earlier` an older one that shows what that one does not (it was of another API shape, or there was no
     profile). `open` are the open drift events, `ended` those that ended lately, `approvals` all that were ever recorded.
+    `secret_changed_at` is when the client secret was last seen to change.
     """
 
     previous: Seen | None = None
@@ -131,6 +138,7 @@ class Past:
     open: tuple[DriftEvent, ...] = ()
     ended: tuple[DriftEvent, ...] = ()
     approvals: tuple[Approval, ...] = ()
+    secret_changed_at: datetime | None = None
 
 
 def assess(

@@ -25,6 +25,17 @@ def ended_since(connection: Connection, path: Path, target_id: int, since: datet
     return _all(connection, path, _of(target_id).where(events.c.state != EventState.OPEN, events.c.ended_by > since))
 
 
+def changed_at(connection: Connection, path: Path, target_id: int, subject: str) -> datetime | None:
+    """When `subject` was last seen to change; None where it never was."""
+    moves = (EventState.RETURNED, EventState.SUPERSEDED)
+    for event in reversed(_all(connection, path, _of(target_id).where(events.c.subject == subject))):
+        if event.ended_by is not None and event.state in moves:
+            return event.ended_by
+        if event.is_change:
+            return event.not_after
+    return None
+
+
 def of_target(connection: Connection, path: Path, target_id: int, *, newest: int) -> tuple[DriftEvent, ...]:
     """The `newest` so many events of a target, open or not, the newest first."""
     return _all(connection, path, _of(target_id).order_by(None).order_by(events.c.id.desc()).limit(newest))

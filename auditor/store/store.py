@@ -122,6 +122,12 @@ class Store:
                 return (), ()
             return events.open_of(connection, self._path, number), events.ended_since(connection, self._path, number, ended_since)
 
+    def changed_at(self, target: str, subject: str) -> datetime | None:
+        """When the field `subject` of `target` was last seen to change; None where it never was."""
+        with self._reading() as connection:
+            number = _target_id(connection, target)
+            return None if number is None else events.changed_at(connection, self._path, number, subject)
+
     def open_slot(self, target: str, at: datetime) -> datetime | None:
         """The newest slot that `target` owes at `at`, unless it was served."""
         with self._reading() as connection:

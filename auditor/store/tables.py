@@ -228,6 +228,7 @@ memories = Table(
     Column("denied_as", Code(OUTCOMES)),
     Column("denied_at", UtcDateTime),
     Column("denied_until", UtcDateTime),
+    Column("pam_denied_until", UtcDateTime),
 )
 
 observations = Table(

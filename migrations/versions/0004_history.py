@@ -20,6 +20,8 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("targets") as table:
         table.add_column(sa.Column("settled_until", sa.BigInteger()))
+    with op.batch_alter_table("memories") as table:
+        table.add_column(sa.Column("pam_denied_until", sa.BigInteger()))
     for name, columns in (
         ("former_names", (sa.Column("name", sa.Text(), nullable=False), sa.Column("until", sa.BigInteger(), nullable=False))),
         ("terms", (sa.Column("since", sa.BigInteger(), nullable=False), sa.Column("document", sa.Text(), nullable=False))),

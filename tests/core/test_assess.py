@@ -161,3 +161,10 @@ def test_changes_lie_between_this_snapshot_and_the_one_before() -> None:
     assert (moved.previous_at, moved.previous_digest) == (before[0], before[1].digest)
     assert assess(observation(snapshot()), judgement, past=Past(previous=before), org_domain=lambda host: host).changes == ()
     assert assess(observation(outcome=ReadOutcome.TIMEOUT), judgement, past=Past(previous=before), org_domain=lambda host: host).changes == ()
+
+
+@pytest.mark.parametrize(("days", "age"), [(0, 0), (1, 1), (400, 400), (None, None)])
+def test_the_age_of_a_client_secret_counts_from_when_it_was_seen_to_change(days: int | None, age: int | None) -> None:
+    changed = AT - timedelta(days=days, hours=1) if days is not None else None
+    found = facts_of(observation(snapshot()), labels=(), previous=None, org_domain=lambda host: host, secret_changed_at=changed)
+    assert found.get("ClientSecret.age_days") == (Fact(State.VALUE, age) if age is not None else None)

@@ -137,3 +137,13 @@ def test_the_message_of_an_entry_is_kept_nowhere(story: Story) -> None:
     kept = b"".join(Path(path).read_bytes() for path in story.site.folder.glob("auditor.db*"))
     assert b"jsmith" in kept
     assert secret.encode() not in kept
+
+
+def test_a_client_secret_that_moved_has_an_age(story: Story) -> None:
+    with story.site.simulator.editing() as profile:
+        profile["ClientSecret"] = {"SecretValue": None, "Parameters": {"SecretId": "1"}, "Provider": 1}
+    story.read()
+    story.read(hours=24 * 3)
+    with App(load(story.site.config), clock=lambda: story.at) as app:
+        assert app.store.changed_at("prod", "ClientSecret") == story.at - timedelta(days=3)
+        assert app.store.changed_at("prod", "Host") is None

@@ -86,7 +86,8 @@ class Memory:
     """What is remembered of a target between reads.
 
     `api_version` is the one that last worked (2 is tried again once `product_version` changes). `denied_at` to `denied_until` is a back-off after
-    `denied_as` (401 or 403). `identity` is a digest of whom and what we asked with: when it changes, nothing remembered counts.
+    `denied_as` (401 or 403), `pam_denied_until` the end of one for the list of PAM providers alone. `identity` is a digest of whom and what we asked
+    with: when it changes, nothing remembered counts.
     """
 
     identity: str = ""
@@ -95,3 +96,4 @@ class Memory:
     denied_as: ReadOutcome | None = None
     denied_at: datetime | None = None
     denied_until: datetime | None = None
+    pam_denied_until: datetime | None = None
