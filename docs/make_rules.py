@@ -94,7 +94,7 @@ def _rule(it: Explanation) -> Iterator[str]:
     if it.vars:
         yield from ("", "| Parameter | Type | Default | |", "|---|---|---|---|")
     for var in it.vars:
-        value = "not set" if var.value is None else f"`{literal_text(var.value, var.type)}`"
+        value = "not set" if var.value is None else f"`{literal_text(var.value, var.type)}`".replace("|", "\\|")  # it ends a cell, in code too
         yield f"| `{var.name}` | {str(var.type).replace('|', '/')} | {value} | {_plain(var.about)} |"
     if it.supports:
         yield from ("", "Supports: " + " · ".join(f"`{framework}` {', '.join(ids)}" for framework, ids in it.supports) + ".")

@@ -269,6 +269,11 @@ def _header_names(_: Tables, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(name.lower() for name in names)
 
 
+def _forwarding(_: Tables, names: tuple[str, ...]) -> tuple[str, ...]:
+    """RFC 7239 and what it replaced: proxies make up their own names behind `x-forwarded-`, so no list of them is whole."""
+    return tuple(name for name in names if name == "forwarded" or name.startswith("x-forwarded-"))
+
+
 # --- the profile as a whole -----------------------------------------------------------------------------------------
 
 
@@ -316,12 +321,15 @@ DERIVED: dict[str, Derivation] = {
     "TokenEndpoint.port": Derivation(("TokenEndpoint",), _endpoint_port),
     "TokenEndpoint.path": Derivation(("TokenEndpoint",), _endpoint_path),
     "TokenEndpoint.org_domain": Derivation(("TokenEndpoint",), _endpoint_org_domain),
+    "TokenEndpoint.mixed_scripts": Derivation(("TokenEndpoint.host",), _mixed_scripts),
+    "TokenEndpoint.idna_stable": Derivation(("TokenEndpoint.host",), _idna_stable),
     "TokenEndpoint.idp": Derivation(("TokenEndpoint",), _endpoint_idp),
     "TokenEndpoint.tenant": Derivation(("TokenEndpoint",), _endpoint_tenant),
     "Scope.tokens": Derivation(("Scope",), _scope_tokens),
     "Scope.duplicates": Derivation(("Scope",), _scope_duplicates),
     "Audience.host": Derivation(("Audience",), _endpoint_host),
     "RequestHeaders.names": Derivation(("RequestHeaders",), _header_names),
+    "RequestHeaders.forwarding": Derivation(("RequestHeaders.names",), _forwarding),
     "profile.mail_route": Derivation(("SenderAccount.org_domain", "Host.org_domain"), _mail_route),
     "profile.provider_refuses": Derivation(("Host", "Port", "UseSSL", "RelayAuthenticationType"), _provider_refuses),
 }

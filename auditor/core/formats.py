@@ -6,6 +6,7 @@ Every function takes any text, raises nothing, and takes time in proportion to i
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import IPv6Address
 
 from auditor.core.addresses import parse_ip
 from auditor.core.lookalike import look_alike
@@ -59,7 +60,7 @@ def parse_url(text: str) -> Url | None:
     if not (found := _URL.fullmatch(text)) or len(port := found["port"] or "") > _MAX_PORT_DIGITS or int(port or 0) > _MAX_PORT:
         return None
     scheme, host = found["scheme"].lower(), found["host"].lower()
-    if host.startswith("[") and parse_ip(host) is None:
+    if host.startswith("[") and not isinstance(parse_ip(host), IPv6Address):  # brackets are for IPv6 (RFC 3986 section 3.2.2)
         return None
     return Url(
         scheme=scheme,

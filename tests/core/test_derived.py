@@ -186,6 +186,24 @@ def test_scripts_and_idna_of_a_host(host: str, labels: tuple[str, ...], is_stabl
 
 
 @pytest.mark.parametrize(
+    ("url", "labels", "is_stable"),
+    [
+        ("https://login.corp.com/xn--a", (), True),
+        ("https://XN--pypal-4ve.com:8443/t", ("pаypal",), True),
+        ("https://xn--mnchen-3ya.de", (), True),
+        ("https://xn--mail-.com/t", (), False),
+        ("https://pаypal.com/t", None, None),  # no URL: RFC 3986 knows ASCII alone
+        ("login.corp.com", None, None),
+    ],
+)
+def test_scripts_and_idna_of_a_token_endpoint(url: str, labels: tuple[str, ...] | None, is_stable: bool | None) -> None:
+    expected = [Fact(State.UNSET) if part is None else value(part) for part in (labels, is_stable)]
+    if is_stable is False:
+        expected[0] = derived("Host.mixed_scripts", Host="xn--mail-.com")
+    assert [derived(f"TokenEndpoint.{part}", TokenEndpoint=url) for part in ("mixed_scripts", "idna_stable")] == expected
+
+
+@pytest.mark.parametrize(
     ("host", "provider", "off_on"),
     [
         ("smtp.office365.com", "exchange_online", date(2026, 12, 31)),
@@ -310,6 +328,12 @@ def test_the_host_of_an_audience(audience: str, host: str | None) -> None:
 def test_header_names_are_in_lower_case() -> None:
     assert derived("RequestHeaders.names", RequestHeaders=("X-Tenant", "ACCEPT")) == value(("x-tenant", "accept"))
     assert derived("RequestHeaders.names", RequestHeaders=()) == value(())
+
+
+def test_headers_of_proxies_are_told_by_how_their_names_begin() -> None:
+    names = ("Forwarded", "X-Forwarded-Client-Cert", "X-FORWARDED-For", "X-Forwarded", "X-Forward-For", "Forwarded-By")
+    assert derived("RequestHeaders.forwarding", RequestHeaders=names) == value(("forwarded", "x-forwarded-client-cert", "x-forwarded-for"))
+    assert derived("RequestHeaders.forwarding", RequestHeaders=("X-Tenant",)) == value(())
 
 
 @pytest.mark.parametrize(

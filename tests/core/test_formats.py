@@ -176,6 +176,7 @@ REFUSED = {
         "https://h:port/",
         "https://[::1",
         "https://[1.2.3.4.5]/",
+        "https://[10.1.2.3]/",
         "https://münchen.de/",
         "https://h/%zz",
         "1https://h",

@@ -65,6 +65,8 @@ from tests.policies.profiles import (
         ({"SenderAccount": "corp.pki@gmail.com"}, {"CFG-020": "high"}),
         ({"SenderName": None}, {"CFG-022": "medium"}),
         ({"SenderName": "a" * 65}, {"CFG-022": "medium"}),
+        ({"SenderName": "Microsoft  "}, {"CFG-022": "medium"}),
+        ({"SenderName": "PayPal Support"}, {"CFG-022": "medium"}),
         ({"SenderName": "PKI\r\nBcc: x"}, {"CFG-022": "high"}),
         ({"SenderName": ["PKI"]}, {"CFG-022": "high"}),
         ({"ClientSecret": {"SecretValue": "hunter2", "Parameters": {}, "Provider": None}}, {"CFG-027": "info", "CFG-028": "critical"}),
@@ -73,10 +75,13 @@ from tests.policies.profiles import (
         ({"RequestHeaders": [{"Name": "Cookie", "Value": "pki"}]}, {"OAU-009": "high"}),
         ({"RequestHeaders": [{"Name": "X-A", "Value": "a"}, {"Name": "x-a", "Value": "b"}]}, {"OAU-010": "low"}),
         ({"RequestHeaders": [{"Name": "X-A", "Value": "a\nX-B: b"}]}, {"OAU-010": "high"}),
+        ({"RequestHeaders": [{"Name": "X-Forwarded-Client-Cert", "Value": "pki"}]}, {"OAU-010": "low"}),
         ({"ClientId": None}, {"OAU-001": "high"}),
         ({"TokenEndpoint": None}, {"OAU-001": "high"}),
         ({"TokenEndpoint": "http://idp.corp.com/token"}, {"OAU-003": "critical"}),
         ({"TokenEndpoint": "https://idp.corp.com:8443/token"}, {"OAU-004": "high"}),
+        ({"TokenEndpoint": "https://login.xn--pypal-4ve.com/token"}, {"OAU-004": "high"}),
+        ({"TokenEndpoint": "https://login.xn--mail-.com/token"}, {"OAU-004": "high"}),
         ({"TokenEndpoint": "https://login.rnicrosoftonline.com/common/oauth2/v2.0/token"}, {"OAU-004": "high"}),
         ({"TokenEndpoint": "https://login.microsoftonline.com/common/oauth2/v2.0/token"}, {"OAU-006": "high"}),
     ],
@@ -96,6 +101,7 @@ def test_each_fault_of_a_profile_fails_its_rules_and_no_others(changes: dict[str
         ({"Host": "smtp.office365.com", "Scope": "mail"}, {"OAU-007": "medium"}),
         ({"Audience": "https://login.microsoftonline.com/"}, {"OAU-008": "low"}),
         ({"ClientId": {**STORED, "SecretValue": "your-client-id"}}, {"OAU-011": "low"}),
+        ({"ClientId": {**STORED, "SecretValue": "3f2504e0-4f89-41d3-9a0c-0305e82c3301\u2003"}}, {"OAU-011": "low"}),
     ],
 )
 def test_what_strict_alone_finds(changes: dict[str, Any], expected: dict[str, str]) -> None:
@@ -116,6 +122,20 @@ def test_what_strict_alone_finds(changes: dict[str, Any], expected: dict[str, st
 )
 def test_a_user_name_in_clear_is_looked_at(user: str, expected: dict[str, str]) -> None:
     assert failed({**V1_BASIC, "RelayUsername": user}, api_version=1, policy="strict") == expected
+
+
+def test_a_secret_in_the_place_of_the_client_id_is_no_client_id() -> None:
+    secret = "ghp_" + "x7Kq2Lm9Tr4Vw8Yz1Bc5Nd6Pf3Gh0Js" + "AbCdE"
+    found = failed({**V2_OAUTH, "Host": "smtp.corp.com", "ClientId": {**STORED, "SecretValue": secret}}, policy="strict")
+    assert found == {"CFG-028": "critical", "OAU-011": "low"}
+
+
+@pytest.mark.parametrize("host", ["smtp.\u0441\u043e\u0440\u0440.com", "smtp.xn--n1aeab.com"])
+def test_a_name_all_in_one_foreign_alphabet_is_a_homograph_of_the_relay_it_reads_like(host: str) -> None:
+    body = {**V2_OAUTH, "Host": host}
+    assert "CFG-014" not in failed(body)
+    assert failed(body, approved_hosts=["smtp.copp.com"])["CFG-014"] == "high"
+    assert "CFG-014" not in failed(body, approved_hosts=["smtp.copp.com", "smtp.xn--n1aeab.com"])
 
 
 def test_oauth_leftovers_are_found_by_strict() -> None:
