@@ -1,6 +1,7 @@
 """The shipped policies, profiles as Command sends them, and short ways to judge one by the other."""
 
 import json
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -74,7 +75,9 @@ DAY = date(2026, 11, 23)
 
 
 def compiled(policy: str = "recommended", **own: Any) -> CompiledPolicy:
-    return BOOK.compile(BOOK.effective(policy, target="prod", labels={}, own=own))
+    """The policy as it judges a target: rules about the installation are not among its rules."""
+    whole = BOOK.effective(policy, target="prod", labels={}, own=own)
+    return BOOK.compile(replace(whole, rules=tuple(rule for rule in whole.rules if not rule.is_of_the_installation)))
 
 
 AUDITED = {
