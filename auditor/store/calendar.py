@@ -17,6 +17,7 @@ from auditor.core.model import TargetText
 from auditor.core.slots import EPOCH
 from auditor.errors import StoreError
 from auditor.store import ledger
+from auditor.store import served as aside
 from auditor.store.documents import inserted, rebuilt
 from auditor.store.tables import former_names, gaps, observations, targets
 from auditor.store.tables import terms as terms_table
@@ -139,7 +140,7 @@ def is_open(connection: Connection, target_id: int, settled_until: datetime | No
     in_gap = select(gaps.c.id).where(*mine, or_(gaps.c.recorded_at > at, gaps.c.recorded_at <= slot)).limit(1)
     by = select(observations.c.id).where(observations.c.target_id == target_id, observations.c.slot == slot).limit(1)
     is_owed = settled_until is None or connection.execute(in_gap).scalar() is not None
-    return is_owed and connection.execute(by).scalar() is None
+    return is_owed and connection.execute(by).scalar() is None and not aside.has(connection, target_id, slot)
 
 
 def of_target(connection: Connection, path: Path, target_id: int) -> tuple[Terms, ...]:
@@ -149,10 +150,11 @@ def of_target(connection: Connection, path: Path, target_id: int) -> tuple[Terms
 
 
 def served(connection: Connection, target_id: int, after: datetime, until: datetime) -> dict[datetime, Served]:
-    """The read of each slot in `(after, until]` that has one."""
+    """The read of each slot in `(after, until]` that has one, or had one that was pruned; of the latter, as late or in time as it was."""
     mine = (observations.c.target_id == target_id, observations.c.slot > after, observations.c.slot <= until)
     query = select(observations.c.slot, observations.c.started_at, observations.c.outcome).where(*mine)
-    return {row.slot: Served(started_at=row.started_at, outcome=row.outcome) for row in connection.execute(query)}
+    there = {row.slot: Served(started_at=row.started_at, outcome=row.outcome) for row in connection.execute(query)}
+    return aside.within(connection, target_id, after, until) | there
 
 
 def why_missed(connection: Connection, target_id: int) -> list[tuple[datetime, datetime, str]]:

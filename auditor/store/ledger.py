@@ -4,6 +4,7 @@ The body of a read's record is its observation, so an unchanged read costs the l
 """
 
 import json
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -23,6 +24,7 @@ BATCH = 500
 _UNREADABLE = (StoreError, TypeError, ValueError, OverflowError)
 """What comes of a value that the auditor never wrote: of another type, or out of range."""
 _MICROSECOND = timedelta(microseconds=1)
+READS = tuple(kind for kind in Kind if kind.is_read)
 DOCUMENTS = (
     tables.snapshots,
     tables.policies,
@@ -87,13 +89,13 @@ def append(connection: Connection, kind: Kind, at: datetime, body: Mapping[str, 
 
 def append_read(connection: Connection, observation_id: int) -> int:
     """Append the record of the observation that was just written."""
-    row = connection.execute(_reads().where(observations.c.id == observation_id)).one()
+    row = connection.execute(read_rows().where(observations.c.id == observation_id)).one()
     kind = Kind.CHECK if row.slot is None else Kind.SLOT
     return append(connection, kind, row.started_at, read_body(row), ref=observation_id)
 
 
 def read_body(row: Row[Any]) -> dict[str, Any]:
-    """The record of a read, out of its row in `_reads()`. What it refers to stands in it by digest."""
+    """The record of a read, out of its row in `read_rows()`. What it refers to stands in it by digest."""
     known = row._mapping
     return {
         **_heading(Kind.CHECK if row.slot is None else Kind.SLOT, row.started_at + row.took_us * _MICROSECOND),
@@ -103,6 +105,14 @@ def read_body(row: Row[Any]) -> dict[str, Any]:
         "verdict": row.verdict.value,
         **{name: known[f"{name}_digest"] for name in _REFERRED},
     }
+
+
+def is_as_recorded(row: Row[Any], digest: bytes) -> bool:
+    """Whether a row of `read_rows()` still makes the record with this digest."""
+    try:
+        return record_digest(read_body(row)) == digest
+    except _UNREADABLE:
+        return False
 
 
 def head(connection: Connection) -> tuple[int, bytes]:
@@ -153,10 +163,15 @@ def verify(connection: Connection, path: Path) -> Verified:
     for table in DOCUMENTS:
         for row in connection.execute(select(table.c.digest, table.c.document)).yield_per(BATCH):
             checked(path, table, row.digest, row.document)
-    pruned = [(body["first"], body["last"]) for body in _of_kind(connection, Kind.PRUNE) if {"first", "last"} <= body.keys()]
+    return recompute(connection)
+
+
+def recompute(connection: Connection) -> Verified:
+    """The chain alone: as `verify`, but without looking at the documents."""
+    pruned = _pruned(connection)
     count, absent, seq, previous, ref = 0, 0, 0, ORIGIN, -1
     for entry in _each(connection):
-        fault = entry if isinstance(entry, Fault) else _fault(entry, seq, previous, ref, pruned)
+        fault = entry if isinstance(entry, Fault) else _fault(connection, entry, seq, previous, ref, pruned)
         if isinstance(entry, Fault) or isinstance(fault, Fault):
             return Verified(records=count, pruned=absent, seq=seq, head=previous, fault=fault)
         count, absent, seq, previous = count + 1, absent + (entry.body is None), entry.seq, entry.link
@@ -179,22 +194,27 @@ def _each(connection: Connection) -> Iterator[Entry | Fault]:
                     yield Fault(seq=seq, what=f"it cannot be read: {error}")
 
 
-def _fault(entry: Entry, seq: int, previous: bytes, ref: int, pruned: list[tuple[int, int]]) -> Fault | None:
+def _fault(connection: Connection, entry: Entry, seq: int, previous: bytes, ref: int, pruned: Sequence["_Pruned"]) -> Fault | None:
     what = ""
+    by = _pruned_by(pruned, entry.seq) if entry.kind.is_read else None
     if entry.seq != seq + 1:
         return Fault(seq=min(entry.seq, seq + 1), what=f"record {seq + 1} is missing: after {seq} comes {entry.seq}")
     if entry.kind.is_read != (entry.ref is not None):
         what = "it refers to an observation, and is no read" if entry.ref is not None else "it is a read, and refers to no observation"
     elif entry.ref is not None and entry.ref <= ref:
         what = f"it tells of observation {entry.ref} after {ref}: one of the two records is none of its time"
-    elif entry.body is None and not any(first <= entry.seq <= last for first, last in pruned):
+    elif entry.body is None and by is None:
         what = "its body is missing, and no record says that it was pruned"
     elif entry.body is not None and entry.body.get("kind") != entry.kind.value:
         what = f"its body is that of a {entry.body.get('kind')!r}, the ledger says {entry.kind.value}"
     elif entry.body is not None and _digest(entry.body) != entry.digest:
         what = f"its body ({_named(entry)}) does not have the digest that was recorded: one of the two was changed"
+    elif entry.body is not None and by is not None:
+        what = f"its body ({_named(entry)}) is there, and record {by.seq} says that it was pruned"
     elif link(previous, entry.digest) != entry.link:
         what = "its link does not follow from the record before it: the link or the digest was changed, or a record was taken out"
+    elif entry.kind is Kind.PRUNE:
+        what = _prune_fault(connection, entry, pruned)
     return Fault(seq=entry.seq, what=what) if what else None
 
 
@@ -203,6 +223,44 @@ def _digest(body: Mapping[str, Any]) -> bytes | None:
         return record_digest(body)
     except ValueError:  # no form for what it says, so nobody wrote it
         return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Pruned:
+    """What a prune record says: that it removed the bodies of the `count` reads from record `first` to record `last`, which are all there are."""
+
+    seq: int
+    first: int
+    last: int
+    count: int
+
+
+def _pruned(connection: Connection) -> list[_Pruned]:
+    """What the prune records say, in the order of what they removed; without those that speak of reads from before the ledger."""
+    query = select(ledger.c.seq, records.c.document).join(records).where(ledger.c.kind == Kind.PRUNE)
+    said = ((row.seq, _parsed(row.document)) for row in connection.execute(query))
+    names = ("first", "last", "count")
+    told = [_Pruned(seq=seq, **{name: body[name] for name in names}) for seq, body in said if all(isinstance(body.get(name), int) for name in names)]
+    return sorted((one for one in told if one.first <= one.last < one.seq), key=lambda one: one.first)
+
+
+def _pruned_by(pruned: Sequence[_Pruned], seq: int) -> _Pruned | None:
+    place = bisect_right(pruned, seq, key=lambda one: one.first)
+    return pruned[place - 1] if place and seq <= pruned[place - 1].last else None
+
+
+def _prune_fault(connection: Connection, entry: Entry, pruned: Sequence[_Pruned]) -> str:
+    place = next((place for place, one in enumerate(pruned) if one.seq == entry.seq), None)
+    if place is None:
+        is_older = entry.body is not None and entry.body.get("first") is None  # of reads that are older than the ledger
+        return "" if is_older else "it does not say which bodies were pruned"
+    own = pruned[place]
+    if place and pruned[place - 1].last >= own.first:
+        return f"it says that it removed the bodies of records which record {pruned[place - 1].seq} had removed"
+    there = connection.execute(select(func.count()).where(ledger.c.seq.between(own.first, own.last), ledger.c.kind.in_(READS))).scalar_one()
+    if there != own.count:
+        return f"it says that it removed {own.count} bodies from record {own.first} to {own.last}, of which {there} are reads"
+    return ""
 
 
 def _named(entry: Entry) -> str:
@@ -226,7 +284,8 @@ def _stray(connection: Connection) -> str:
     return f"there is a body of a record {lone}, which has none" if lone is not None else ""
 
 
-def _of_kind(connection: Connection, kind: Kind) -> list[dict[str, Any]]:
+def bodies(connection: Connection, kind: Kind) -> list[dict[str, Any]]:
+    """The bodies of all records of `kind`, which is none of a read, the oldest first."""
     query = select(records.c.document).join(ledger).where(ledger.c.kind == kind).order_by(ledger.c.seq)
     return [_parsed(document) for document in connection.execute(query).scalars()]
 
@@ -251,7 +310,7 @@ def _bodies(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, dict[
     found: dict[int, dict[str, Any]] = {}
     if reads:
         numbers = {ref for _, ref in reads}
-        rows_of = connection.execute(_reads().where(observations.c.id.between(min(numbers), max(numbers))))
+        rows_of = connection.execute(read_rows().where(observations.c.id.between(min(numbers), max(numbers))))
         known = {row.id: read_body(row) for row in rows_of if row.id in numbers}
         found |= {seq: known[ref] for seq, ref in reads if ref in known}
     if others:
@@ -273,7 +332,7 @@ _PLAIN = ("target", "took_us", "server_date_after_us", "clock_offset_ms", "statu
 _REFERRED = ("snapshot", "policy", "findings", "context", "remark", "changes", "waivers")
 
 
-def _reads() -> Select[Any]:
+def read_rows() -> Select[Any]:
     """Observations with all that their records say; a target stands in them by its number, which a new name does not change."""
     o, j = observations, tables.judgements
     joined = {

@@ -34,8 +34,10 @@ from auditor.core.model import (
     Waiver,
 )
 from auditor.errors import StoreError
-from auditor.store import approvals, calendar, events, inspection, ledger, notes, schema, sqlite, tables
+from auditor.store import approvals, calendar, care, condition, events, inspection, ledger, notes, schema, sqlite, tables
 from auditor.store.calendar import Planned
+from auditor.store.care import Pruned
+from auditor.store.condition import Condition, Stats
 from auditor.store.documents import inserted, interned
 from auditor.store.ledger import Entry, Verified
 from auditor.store.reading import CONTEXT_FIELDS, READ_FIELDS, Reading, last_seen, newest_of
@@ -323,13 +325,35 @@ class Store:
         with self._writing() as connection:
             events.attribute(connection, event, attribution, at)
 
-    def backup(self, path: Path) -> None:
-        """Write the database as it is now to a new file at `path`, whole or not at all; runs go on meanwhile.
+    def backup(self, path: Path) -> tuple[int, bytes]:
+        """Write the database as it is now to a new file at `path`, whole or not at all; runs go on meanwhile. Returns the ledger's head in the copy.
 
         Raises:
             StoreError: There is a file already, or it cannot be written.
         """
         sqlite.copy(self._engine, path)
+        with sqlite.opened(path) as copy, sqlite.store_errors(path), copy.begin() as connection:
+            return ledger.head(connection)
+
+    def prunable(self, *, before: datetime) -> Pruned:
+        """What `prune` would remove now."""
+        with self._reading() as connection:
+            return care.foresee(connection, self._path, before)
+
+    def prune(self, *, before: datetime, at: datetime, reason: str, recorder: Mapping[str, str]) -> Pruned:
+        """Remove reads that began before `before` and that nothing needs, in small transactions, each with its record."""
+        return care.prune(self._writer, self._path, before=before, at=at, reason=reason, recorder=recorder)
+
+    def stats(self, at: datetime) -> Stats:
+        """How large the database is, how it grew in the 30 days up to `at`, and what that comes to in a year."""
+        with self._reading() as connection:
+            return condition.stats(connection, self._path, at)
+
+    def check(self, beside: Sequence[Path] = ()) -> Condition:
+        """Look for whatever does not hold in the database; `beside` are further files that their owner alone may read."""
+        # rolled back: SQLite refuses to commit, even a reading, where it met a damaged page
+        with sqlite.store_errors(self._path), self._engine.connect() as connection:
+            return condition.examine(connection, self._path, beside)
 
     @contextmanager
     def _reading(self) -> Iterator[Connection]:

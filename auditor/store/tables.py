@@ -218,6 +218,19 @@ gaps = Table(
 )
 """Slots that nobody served, as runs; one that was served after all (the clock had been wrong) has an observation as well, which counts."""
 
+served = Table(
+    "served",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("target_id", _ID, ForeignKey(targets.c.id), nullable=False, index=True),
+    Column("first", UtcDateTime, nullable=False),
+    Column("last", UtcDateTime, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("outcome", Code(OUTCOMES), nullable=False),
+    Column("delay_us", BigInteger, nullable=False),
+)
+"""Slots whose reads were pruned, as runs of `count` slots at even distances that came to the same."""
+
 memories = Table(
     "memories",
     METADATA,
