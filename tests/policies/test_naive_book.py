@@ -22,7 +22,7 @@ from auditor.core.evaluate import CompiledPolicy, judge
 from auditor.core.model import PROFILE_FIELDS, SECRET_FIELDS, Fact, JsonType, Snapshot, State
 from tests.factories import KEY
 from tests.policies.naive import Came, NaivePolicy
-from tests.policies.profiles import AUDITED, BOOK, IN_FORCE, IN_PAM, POLICIES, STORED, V1_BASIC, V2_ANONYMOUS, V2_BASIC, V2_OAUTH, V2_PAM, compiled
+from tests.policies.profiles import AUDITED, BOOK, IN_FORCE, IN_PAM, POLICIES, STORED, V1_BASIC, V2_ANONYMOUS, V2_BASIC, V2_OAUTH, V2_PAM
 
 NAIVE = {name: NaivePolicy(POLICIES, name) for name in IN_FORCE}
 DAY = date(2026, 11, 23)
@@ -325,7 +325,7 @@ facts_from_elsewhere = st.one_of(
 
 @cache
 def ours(policy: str, own: str) -> CompiledPolicy:
-    return compiled(policy, **json.loads(own))
+    return BOOK.compile(BOOK.effective(policy, target="prod", labels={}, own=json.loads(own)))  # whole: the rule about the installation, too
 
 
 @dataclass(frozen=True)
