@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, Select, func, insert, select, update
 
 from auditor.core.canonical import canonical, digest
 from auditor.core.coverage import Coverage, MissedBecause, cover
+from auditor.core.history import History, Stretch
 from auditor.core.ledger import Kind
 from auditor.core.model import (
     Approval,
@@ -34,9 +35,10 @@ from auditor.core.model import (
     Waiver,
 )
 from auditor.errors import StoreError
-from auditor.store import approvals, calendar, events, inspection, ledger, notes, schema, sqlite, tables
+from auditor.store import approvals, calendar, events, history, inspection, ledger, notes, schema, sqlite, tables
 from auditor.store.calendar import Planned
 from auditor.store.documents import inserted, interned
+from auditor.store.history import Sighting
 from auditor.store.ledger import Entry, Verified
 from auditor.store.reading import CONTEXT_FIELDS, READ_FIELDS, Reading, last_seen, newest_of
 from auditor.store.tables import observations
@@ -322,6 +324,31 @@ class Store:
         """Record what is known of who caused the drift event of this number; what was recorded before gives way, and stays in the ledger."""
         with self._writing() as connection:
             events.attribute(connection, event, attribution, at)
+
+    def history(self, target: str) -> History:
+        """All that is recorded of `target` over time."""
+        with self._reading() as connection:
+            return history.of_target(connection, self._path, target)
+
+    def stretches(self, target: str, *, by: datetime | None = None) -> tuple[Stretch, ...]:
+        """The states of `target` in the order of recording; those up to the good read recorded last that began no later than `by`, if it is given."""
+        with self._reading() as connection:
+            return history.stretches(connection, target, by)
+
+    def snapshot(self, digest: str) -> Snapshot:
+        """The snapshot with this digest, of whichever target."""
+        with self._reading() as connection:
+            return history.snapshot(connection, self._path, digest)
+
+    def snapshots_like(self, prefix: str) -> tuple[Sighting, ...]:
+        """The snapshots whose digests begin with `prefix`, in hexadecimal, each with its last sighting."""
+        with self._reading() as connection:
+            return history.like(connection, prefix)
+
+    def standing_at(self, target: str, at: datetime) -> Standing | None:
+        """Where `target` stood by the last read at or before `at`, as it was recorded; None where it was not read by then."""
+        with self._reading() as connection:
+            return history.standing_at(connection, self._path, target, at)
 
     def backup(self, path: Path) -> None:
         """Write the database as it is now to a new file at `path`, whole or not at all; runs go on meanwhile.
