@@ -119,12 +119,14 @@ _ENDED = {
 
 
 def _event(event: DriftEvent) -> Entry:
-    told = event.change
+    told, reference = event.change, said(event.subject, event.reference)
     ended = (event.ended_after, event.ended_by) if event.ended_by else None
     when = happened(event.not_before, event.not_after)
     lines = [("was", bounded(told.before)), ("now", bounded(told.after)), ("when", when if event.is_change else f"found off {when}")]
     if event.is_deviation:
-        lines.append(("against", f"approved is {bounded(said(event.subject, event.reference))}"))
+        lines.append(("against", f"approved is {bounded(reference)}"))
+    elif reference != told.before and not event.subject.startswith(UNKNOWN):
+        lines.append(("against", f"rated against {bounded(reference)}, the value before the first of these changes"))
     lines.append(("stands", f"{_ENDED[event.state]}, {happened(*ended)}" if ended else _ENDED[event.state]))
     if event.flaps:
         lines.append(("flaps", f"this value came and went {count(event.flaps, 'time')} before, lately"))
