@@ -1,6 +1,7 @@
 """The timeline of a target, its state at a time and the values of one field, as text for a terminal and as rows and JSON for programs."""
 
 from collections.abc import Iterable, Iterator
+from itertools import groupby
 from typing import Any
 
 from auditor.core.drift import said
@@ -28,11 +29,15 @@ class _Writer(Lines):
         yield from self.wrapped(target, style={"bold": True})
 
     def timeline(self, told: Iterable[Entry]) -> Iterator[str]:
-        for entry in told:
+        """Each entry under its time; values that were approved or revoked in one go stand together, above the one claim."""
+        for _, group in groupby(enumerate(told), key=_in_one_go):
+            alike = [entry for _, entry in group]
+            first = alike[0]
             yield ""
-            yield from self.wrapped(moment(entry.at), style={"dim": True})
-            yield from self.wrapped(f"{entry.status.glyph} {entry.title}", indent="  ", first="", style=self.coloured(entry.status))
-            for label, text in entry.lines:
+            yield from self.wrapped(moment(first.at), style={"dim": True})
+            for entry in alike:
+                yield from self.wrapped(f"{entry.status.glyph} {entry.title}", indent="  ", first="", style=self.coloured(entry.status))
+            for label, text in first.lines if len(alike) == 1 else first.lines[:1]:
                 yield from self.labelled(label, text, column=12)
 
     def then(self, told: Then) -> Iterator[str]:
@@ -53,6 +58,12 @@ class _Writer(Lines):
         yield from (["  nothing"] if not told.open else [])
         yield from ("", self.style("On that day", bold=True))
         yield from (list(self.timeline(told.day))[1:] or ["  nothing"])
+
+
+def _in_one_go(numbered: tuple[int, Entry]) -> tuple[object, ...]:
+    number, entry = numbered
+    claim = dict(entry.lines).get("claim")
+    return (entry.kind, moment(entry.at), claim) if claim else (number,)
 
 
 # --- for programs -------------------------------------------------------------------------------------------------

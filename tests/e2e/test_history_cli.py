@@ -400,6 +400,23 @@ def test_approvals_and_their_end_stand_in_the_timeline(week: Site) -> None:
     assert "by Eve: no more" in out
 
 
+def test_values_that_were_approved_in_one_go_stand_above_one_claim(site: Site) -> None:
+    show(site, MONDAY)
+    site.run("baseline", "approve", "prod", "--field", "Port", "--field", "Host", *WHO)
+    site.run("baseline", "approve", "prod", "--field", "Id", "--by", "Bob", "--reason", "why not")
+
+    lines = site.run("history", "prod")[1].splitlines()
+
+    first = lines.index("– read for the first time") + 3
+    assert lines[first : first + 3] == [
+        "✓ Host: smtp.office365.com was approved",
+        "✓ Port: 587 was approved",
+        "    claim   by Ada Lovelace: the new relay",
+    ]
+    assert lines[-3:-1] == ["✓ Id: 1 was approved", "    claim   by Bob: why not"]
+    assert lines[-1].startswith("    record  ")
+
+
 def test_a_rename_stands_in_the_timeline(site: Site) -> None:
     show(site, MONDAY)
     site.config.write_text(site.config.read_text(encoding="utf-8").replace("name: prod", "name: prod-eu\n  renamed_from: prod"), encoding="utf-8")
