@@ -409,8 +409,8 @@ def test_values_that_were_approved_in_one_go_stand_above_one_claim(site: Site) -
 
     first = lines.index("– read for the first time") + 3
     assert lines[first : first + 3] == [
-        "✓ Host: smtp.office365.com was approved",
         "✓ Port: 587 was approved",
+        "✓ Host: smtp.office365.com was approved",
         "    claim   by Ada Lovelace: the new relay",
     ]
     assert lines[-3:-1] == ["✓ Id: 1 was approved", "    claim   by Bob: why not"]
