@@ -10,7 +10,7 @@ from auditor.core.beside import is_worse
 from auditor.core.drift import said
 from auditor.core.history import History, Spell, Stretch
 from auditor.core.model import UNKNOWN, Approval, DriftEvent, EventState, FieldChange, Moved, Snapshot
-from auditor.report import profile
+from auditor.report import profile, sentences
 from auditor.report.safetext import safe
 from auditor.report.shown import Status
 from auditor.report.wording import READ_WORDS, count, happened, iso, listed, moment
@@ -100,9 +100,8 @@ def _approval_as_of(approval: Approval, at: datetime) -> Approval:
 
 
 def attribution_lines(event: DriftEvent) -> tuple[tuple[str, str], ...]:
-    """Who did it, as label and text: the place where an event's attribution is told. An event that has none is told without."""
-    found = getattr(event, "attribution", None)
-    return (("who", str(found)),) if found else ()
+    """Who did it by Command's audit log, as label and text: the place where an event's attribution is told. An event without one is told without."""
+    return tuple(("who", bounded(text)) for text in sentences.attribution(event.attribution)) if event.attribution else ()
 
 
 def _begun(at: datetime) -> Entry:
@@ -144,6 +143,7 @@ def _event(event: DriftEvent) -> Entry:
             "is_change": event.is_change,
             "is_deviation": event.is_deviation,
             "flaps": event.flaps,
+            "attribution": event.attribution.document() if event.attribution else None,
         },
         spans=((event.not_before or event.not_after, event.not_after), *([(ended[0] or ended[1], ended[1])] if ended else [])),
     )

@@ -87,19 +87,21 @@ COLUMNS = (
     "reads",
     "by",
     "reason",
+    "who",
     "title",
 )
 
 
 def entry_document(entry: Entry) -> dict[str, Any]:
     """An entry as plain JSON values; what it does not have is left out."""
-    who = [text for label, text in entry.lines if label == "who"]
-    return {"at": iso(entry.at), "kind": entry.kind, "title": entry.title, **entry.cells, **({"attribution": who[0]} if who else {})}
+    return {"at": iso(entry.at), "kind": entry.kind, "title": entry.title, **entry.cells}
 
 
 def csv_of(told: Iterable[Entry]) -> bytes:
     """A timeline as CSV, one line for each entry."""
-    return render_csv(COLUMNS, [entry_document(entry) for entry in told])
+    return render_csv(
+        COLUMNS, [entry_document(entry) | {"who": "; ".join(text for label, text in entry.lines if label == "who") or None} for entry in told]
+    )
 
 
 def then_document(told: Then) -> dict[str, Any]:

@@ -52,11 +52,7 @@ def between(start: datetime, end: datetime) -> str:
 
 def happened(start: datetime | None, end: datetime) -> str:
     """When something happened that two reads lie around: `between ... and ...`; `before ...` where there was no read that showed another state."""
-    if start is None:
-        return f"before {moment(end)}"
-    if start > end:
-        return f"between {moment(start)} and {moment(end)}, by a clock that was set back meanwhile"
-    return between(start, end)
+    return between(start, end) if start is not None else f"before {moment(end)}"
 
 
 def lasted(first: datetime, last: datetime) -> str:

@@ -512,7 +512,7 @@ def test_a_clock_that_was_set_back_is_said(site: Site) -> None:
     show(site, MONDAY + 4 * HOUR)
     show(site, MONDAY, Port=25)
 
-    when = "between Mon 10 Mar 2025 13:00 UTC and Mon 10 Mar 2025 09:00 UTC, by a clock that was set back meanwhile"
+    when = "by Mon 10 Mar 2025 09:00 UTC, after a read of Mon 10 Mar 2025 13:00 UTC: the clock was set back in between"
     for command in (("diff", "prod"), ("history", "prod")):
         assert when in re.sub(r"\n +", " ", site.run(*command)[1])
     assert told(site, "history", "prod", "--at", "2025-03-10")[1]["words"]["Port"] == "25"  # recorded last
