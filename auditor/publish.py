@@ -4,7 +4,7 @@ import os
 import re
 import tempfile
 from collections.abc import Collection, Sequence
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from auditor.errors import StoreError
 from auditor.report.formats import FORMATS
 from auditor.report.html import compiled_page
 from auditor.report.view import View, view
+from auditor.report.wording import moment
 
 if TYPE_CHECKING:
     from auditor.store.store import Store
@@ -22,6 +23,17 @@ if TYPE_CHECKING:
 def view_of(store: "Store", targets: Sequence[TargetText], waivers: Sequence[Waiver] = (), *, inspection: Inspection | None = None) -> View:
     """Where `targets` stand by the store, and how `waivers` stand to them; a target that was never read stands there as such."""
     return view(standings(store, targets), engine_version=__version__, in_file=waivers, inspection=inspection)
+
+
+def view_at(store: "Store", target: TargetText, at: datetime) -> View | None:
+    """Where `target` stood by the last read at or before `at`, as it was recorded: findings, and the waivers that were laid over them then.
+
+    None where it was not read by then.
+    """
+    standing = store.standing_at(target.name, at)
+    if standing is None or standing.assessment is None:
+        return None
+    return view([standing], engine_version=__version__, period=f"as recorded by {moment(at)}", in_file=standing.assessment.waivers)
 
 
 def standings(store: "Store", targets: Sequence[TargetText]) -> list[Standing]:

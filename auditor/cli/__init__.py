@@ -34,6 +34,8 @@ _COMMANDS = {
     "check": ("auditor.cli.check", "check", "Read servers now, judge what they say, record it."),
     "daemon": ("auditor.cli.daemon", "daemon", "Do so on schedule, until told to stop."),
     "show": ("auditor.cli.show", "show", "Show where one target stands."),
+    "diff": ("auditor.cli.diff", "diff", "Show field by field what a target says otherwise than before."),
+    "history": ("auditor.cli.history", "history", "Tell what changed on a target, between which reads, and how it ended."),
     "report": ("auditor.cli.report", "report", "Write the HTML report from what is recorded."),
     "policy": ("auditor.cli.policy", "policy", "List, check, explain and try policies."),
     "baseline": ("auditor.cli.baseline", "baseline", "Approve values, and see what differs from them."),

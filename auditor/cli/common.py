@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from auditor.policyfile import PolicyBook
 
 T = TypeVar("T")
+
+MAX_WIDTH = 120
+"""Cells of a line of text: longer ones are hard to read."""
 
 
 @dataclass(frozen=True)
@@ -124,11 +128,27 @@ def progress(label: str, *, total: int, shown: bool = True) -> "Iterator[Callabl
         yield advance
 
 
+def print_text(render: "Callable[..., str]") -> None:
+    """Put a text on stdout that `render(width=, style=)` lays out: as wide as the terminal (up to 120 cells), coloured there alone."""
+    width = min(shutil.get_terminal_size().columns, MAX_WIDTH) if sys.stdout.isatty() else 80
+    if wants_colour():
+        click.echo(render(width=width, style=click.style), nl=False, color=True)
+    else:
+        print_bytes(render(width=width).encode())
+
+
 def print_bytes(content: bytes) -> None:
     """Put data on stdout as it is."""
     sys.stdout.flush()
     sys.stdout.buffer.write(content)
     sys.stdout.buffer.flush()
+
+
+def say(text: str) -> None:
+    """Say something on stderr, on one line: what it quotes can begin none of its own."""
+    from auditor.report.safetext import safe
+
+    click.echo(safe(text), err=True)
 
 
 framework_option = click.option("--framework", metavar="KEY", help="Only rules that support a control of this framework, such as nis2.")

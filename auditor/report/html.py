@@ -24,25 +24,20 @@ OPEN_FINDINGS = 8
 
 def render_html(view: View) -> bytes:
     """The report as an HTML document in UTF-8."""
+    return filled("report.html.j2", view=view, tiles=_tiles(view), open_failing=view.counts.fail <= OPEN_FINDINGS)
+
+
+def filled(template: str, **values: object) -> bytes:
+    """A page of ours in UTF-8: one of `templates/` with its style sheet within, and a policy by which nothing else loads or runs."""
     css = (resources.folder("templates") / "report.css").read_text(encoding="utf-8")
-    return (
-        compiled_page()
-        .render(
-            view=view,
-            tiles=_tiles(view),
-            glyphs={status: status.glyph for status in Status},
-            css=_trusted(css),
-            csp=_policy(css),
-            open_failing=view.counts.fail <= OPEN_FINDINGS,
-        )
-        .encode()
-    )
+    glyphs = {status: status.glyph for status in Status}
+    return compiled_page(template).render(glyphs=glyphs, css=_trusted(css), csp=_policy(css), **values).encode()
 
 
 @cache
-def compiled_page() -> "jinja2.Template":
+def compiled_page(template: str = "report.html.j2") -> "jinja2.Template":
     """The compiled template. That takes longer than to fill it in, so whoever has to wait anyway can call this before."""
-    return _environment(str(resources.folder("templates"))).get_template("report.html.j2")
+    return _environment(str(resources.folder("templates"))).get_template(template)
 
 
 def _tiles(view: View) -> list[tuple[Status, int, str, str]]:

@@ -1,49 +1,40 @@
 """The report as plain text for a terminal or a mail: the verdict, what fails and how to mend it, what was not looked at and why."""
 
-import re
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 from auditor.core.waiver import until
-from auditor.report.safetext import prose, safe
+from auditor.report.layout import COLOURS, Lines, Style, cells, plain
+from auditor.report.safetext import safe
 from auditor.report.shown import ShownChange, ShownFinding, ShownTarget, ShownWaiver, Status, Unknown, View
 from auditor.report.wording import count, listed
 
-Style = Callable[..., str]
-"""Colours a piece of text; called as `click.style` is: `style(text, fg="red", bold=True)`."""
-
-_COLOURS = {Status.FAIL: "red", Status.UNKNOWN: "yellow", Status.WAIVED: "magenta", Status.PASS: "green", Status.NEUTRAL: None}
 _VALUE_LIMIT = 400
-_ATOM = re.compile(r"\[U\+[0-9A-F]{4,6}\]|.")
 
 
-def render_text(view: View, *, width: int = 80, style: Style = lambda text, **_: text) -> str:
+def render_text(view: View, *, width: int = 80, style: Style = plain) -> str:
     """The report in lines of at most `width` terminal cells (30 at the least). With one target it has the profile, too."""
     return "\n".join(_Writer(max(width, 30), style).report(view)) + "\n"
 
 
-class _Writer:
-    """Lays out text within a width. Whatever reaches `wrapped` leaves it safe for a terminal."""
-
-    def __init__(self, width: int, style: Style) -> None:
-        self._width, self._style = width, style
+class _Writer(Lines):
+    """Writes the report."""
 
     def report(self, view: View) -> Iterator[str]:
         period = "" if view.period in view.title else f" · {view.period}"
         yield from self.wrapped(f"{view.title}{period}", style={"dim": True})
         yield ""
-        yield from self.wrapped(f"{view.status.glyph} {view.verdict}", indent="  ", first="", style=self._coloured(view.status))
+        yield from self.wrapped(f"{view.status.glyph} {view.verdict}", indent="  ", first="", style=self.coloured(view.status))
         yield ""
         yield from self._tiles(view)
         yield from self.wrapped(view.reconciliation, style={"dim": True})
         for warning in view.warnings:
             yield ""
-            yield from self.wrapped(f"! {warning}", indent="  ", first="", style=self._coloured(Status.FAIL))
+            yield from self.wrapped(f"! {warning}", indent="  ", first="", style=self.coloured(Status.FAIL))
         yield from self._changes(view)
         for target in view.targets:
             yield from self._target(target, is_alone=len(view.targets) == 1)
         if view.waivers:
-            yield from ("", self._style("Waivers", bold=True))
+            yield from ("", self.style("Waivers", bold=True))
         for waiver in view.waivers:
             yield from self._waiver(waiver)
         for needed in view.needed_vars:
@@ -56,25 +47,6 @@ class _Writer:
                 policy = shown.policy
                 yield from self.wrapped(f"Policy {policy.name} {policy.version}, SHA-256 {policy.digest}", style={"dim": True})
 
-    def wrapped(self, text: str, *, indent: str = "", first: str | None = None, style: dict[str, object] | None = None) -> Iterator[str]:
-        """`text` made safe and broken at blanks, or within a word that is wider than a line."""
-        lead, line, used = indent if first is None else first, "", 0
-        for word in _words(safe(prose(text)), self._width - _cells(indent) - 1):
-            size = _cells(word)
-            if line and _cells(lead) + used + 1 + size > self._width:
-                yield lead + (self._style(line, **style) if style else line)
-                lead, line, used = indent, "", 0
-            line, used = (f"{line} {word}", used + 1 + size) if line else (word, size)
-        yield lead + (self._style(line, **style) if style and line else line)
-
-    def _labelled(self, label: str, text: str, *, column: int, indent: str = "    ") -> Iterator[str]:
-        first = f"{indent}{safe(label)}"
-        gap = column - _cells(first)
-        if gap < 1:
-            yield from self.wrapped(label, indent=indent)
-            first, gap = "", column
-        yield from self.wrapped(text, indent=" " * column, first=first + " " * gap)
-
     def _tiles(self, view: View) -> Iterator[str]:
         counts = view.counts
         tiles = (
@@ -83,26 +55,26 @@ class _Writer:
             (Status.WAIVED, counts.waived, "waived"),
             (Status.PASS, counts.passed, "passing"),
         )
-        pieces = [(f"{status.glyph} {number} {word}", self._coloured(status) if number else {"dim": True}) for status, number, word in tiles]
-        if sum(_cells(piece) + 3 for piece, _ in pieces) - 3 <= self._width:
-            yield "   ".join(self._style(piece, **style) for piece, style in pieces)
+        pieces = [(f"{status.glyph} {number} {word}", self.coloured(status) if number else {"dim": True}) for status, number, word in tiles]
+        if sum(cells(piece) + 3 for piece, _ in pieces) - 3 <= self.width:
+            yield "   ".join(self.style(piece, **style) for piece, style in pieces)
         else:
-            yield from (self._style(piece, **style) for piece, style in pieces)
+            yield from (self.style(piece, **style) for piece, style in pieces)
 
     def _changes(self, view: View) -> Iterator[str]:
         if not view.targets:
             return
         if view.drift:
-            yield from ("", self._style("Open drift", bold=True))
+            yield from ("", self.style("Open drift", bold=True))
         for shown in view.drift:
             yield from self._change(shown)
-        yield from ("", self._style("Since the previous read", bold=True))
+        yield from ("", self.style("Since the previous read", bold=True))
         for shown in view.changes:
             yield from self._change(shown)
         for line in view.compared:
             yield from self.wrapped(f"– {line}", indent="  ", first="")
         if view.earlier:
-            yield from ("", self._style("Recorded before that", bold=True))
+            yield from ("", self.style("Recorded before that", bold=True))
         for shown in view.earlier:
             yield from self._change(shown)
 
@@ -110,26 +82,26 @@ class _Writer:
         change = shown.change
         rated = f", {change.severity.value}" if shown.status is Status.FAIL else ""
         yield from self.wrapped(
-            f"{shown.status.glyph} {shown.target}: {change.field} {shown.word}{rated}", indent="  ", first="", style=self._coloured(shown.status)
+            f"{shown.status.glyph} {shown.target}: {change.field} {shown.word}{rated}", indent="  ", first="", style=self.coloured(shown.status)
         )
-        yield from self._labelled("was", safe(change.before, limit=_VALUE_LIMIT), column=10)
-        yield from self._labelled("now", safe(change.after, limit=_VALUE_LIMIT), column=10)
-        yield from self._labelled("when", shown.happened, column=10)
+        yield from self.labelled("was", safe(change.before, limit=_VALUE_LIMIT), column=10)
+        yield from self.labelled("now", safe(change.after, limit=_VALUE_LIMIT), column=10)
+        yield from self.labelled("when", shown.happened, column=10)
         for text in shown.told:
-            yield from self._labelled("note", safe(text, limit=_VALUE_LIMIT), column=10)
+            yield from self.labelled("note", safe(text, limit=_VALUE_LIMIT), column=10)
 
     def _target(self, target: ShownTarget, *, is_alone: bool) -> Iterator[str]:
-        rule = self._width - _cells(safe(target.name)) - 1
+        rule = self.width - cells(safe(target.name)) - 1
         yield ""
         *above, last = self.wrapped(target.name, style={"bold": True})
         yield from (*above, f"{last} {'─' * rule}" if rule > 0 else last)
         if not is_alone:
-            yield from self.wrapped(f"{target.status.glyph} {target.sentence}", indent="  ", first="", style=self._coloured(target.status))
+            yield from self.wrapped(f"{target.status.glyph} {target.sentence}", indent="  ", first="", style=self.coloured(target.status))
         yield from self.wrapped(_where(target), style={"dim": True})
         if trouble := target.trouble:
             yield from ("", *self.wrapped(trouble.message, indent="  "))
             if trouble.hint:
-                yield from self._labelled("Do", trouble.hint, column=6, indent="  ")
+                yield from self.labelled("Do", trouble.hint, column=6, indent="  ")
             yield from self.wrapped(trouble.last_seen, indent="  ")
         for shown in target.failing:
             yield from self._finding(shown)
@@ -140,25 +112,25 @@ class _Writer:
     def _finding(self, shown: ShownFinding) -> Iterator[str]:
         severity, rule = shown.severity.value if shown.severity else "", shown.rule
         yield ""
-        style = self._coloured(shown.status)
+        style = self.coloured(shown.status)
         yield from self.wrapped(f"{shown.status.glyph} {severity} {rule.id} {rule.title}", indent="  ", first="", style=style)
         for leaf in shown.leaves:
             var = f" (your {leaf.var})" if leaf.var else ""
             yield from self.wrapped(leaf.fact, indent="    ", style={"bold": True})
-            yield from self._labelled("expected", f"{safe(leaf.expected, limit=_VALUE_LIMIT)}{var}", column=16, indent="      ")
-            yield from self._labelled("observed", safe(leaf.observed, limit=_VALUE_LIMIT), column=16, indent="      ")
+            yield from self.labelled("expected", f"{safe(leaf.expected, limit=_VALUE_LIMIT)}{var}", column=16, indent="      ")
+            yield from self.labelled("observed", safe(leaf.observed, limit=_VALUE_LIMIT), column=16, indent="      ")
         if shown.rated:
-            yield from self._labelled("For", f"{shown.severity}: {', and '.join(shown.rated)}", column=9)
+            yield from self.labelled("For", f"{shown.severity}: {', and '.join(shown.rated)}", column=9)
         if rule.rationale:
-            yield from self._labelled("Why", rule.rationale, column=9)
+            yield from self.labelled("Why", rule.rationale, column=9)
         if rule.remediation:
-            yield from self._labelled("Fix", rule.remediation, column=9)
+            yield from self.labelled("Fix", rule.remediation, column=9)
         if rule.references:
-            yield from self._labelled("See", "; ".join(rule.references), column=9)
+            yield from self.labelled("See", "; ".join(rule.references), column=9)
 
     def _waiver(self, shown: ShownWaiver) -> Iterator[str]:
         lead = f"{shown.status.glyph} {shown.word}: {shown.review.waiver.rule} on {shown.scope}, {shown.until}"
-        yield from self.wrapped(lead, indent="  ", first="", style=self._coloured(shown.status))
+        yield from self.wrapped(lead, indent="  ", first="", style=self.coloured(shown.status))
         for _, text in shown.review.concerns:
             yield from self.wrapped(f"! {text}", indent="    ", first="  ")
 
@@ -173,10 +145,10 @@ class _Writer:
         if lines:
             yield ""
         for status, line in lines:
-            yield from self.wrapped(f"{status.glyph} {line}", indent="  ", first="", style={"fg": _COLOURS[status]})
+            yield from self.wrapped(f"{status.glyph} {line}", indent="  ", first="", style={"fg": COLOURS[status]})
 
     def _profile(self, target: ShownTarget) -> Iterator[str]:
-        yield from ("", self._style("Profile", bold=True))
+        yield from ("", self.style("Profile", bold=True))
         if target.profile_note:
             yield from self.wrapped(target.profile_note, indent="  ")
         if target.baseline:
@@ -185,14 +157,11 @@ class _Writer:
             if len(row.fields) > 1:
                 yield from self.wrapped(f"{', '.join(row.fields)}: {row.words}", indent="  ", style={"dim": True})
             else:
-                column = min(27, self._width // 3)
-                yield from self._labelled(row.fields[0], safe(row.words, limit=_VALUE_LIMIT), column=column, indent="  ")
+                column = min(27, self.width // 3)
+                yield from self.labelled(row.fields[0], safe(row.words, limit=_VALUE_LIMIT), column=column, indent="  ")
                 if row.approval:
-                    style = self._coloured(Status.FAIL if row.differs else Status.NEUTRAL)
+                    style = self.coloured(Status.FAIL if row.differs else Status.NEUTRAL)
                     yield from self.wrapped(safe(row.approval, limit=_VALUE_LIMIT), indent=" " * column, style=style)
-
-    def _coloured(self, status: Status) -> dict[str, object]:
-        return {"fg": _COLOURS[status], "bold": True}
 
 
 def _where(target: ShownTarget) -> str:
@@ -218,23 +187,3 @@ def _not_evaluated(group: Unknown) -> str:
 
 def _ids(findings: Iterable[ShownFinding]) -> str:
     return ", ".join(shown.rule.id for shown in findings)
-
-
-def _words(text: str, room: int) -> Iterator[str]:
-    """The words of `text`, those wider than `room` in pieces."""
-    for word in text.split(" "):
-        piece, used = "", 0
-        for atom in _ATOM.findall(word):
-            size = _cells(atom)
-            if used + size > room:
-                yield piece
-                piece, used = "", 0
-            piece, used = piece + atom, used + size
-        yield piece
-
-
-def _cells(text: str) -> int:
-    """How many columns of a terminal the text takes: two for wide East Asian characters, none for combining marks."""
-    if text.isascii():
-        return len(text)
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -50,6 +50,16 @@ def between(start: datetime, end: datetime) -> str:
     return f"between {_day(start)} {start.strftime(clock)} and {end.strftime(clock)} UTC"
 
 
+def happened(start: datetime | None, end: datetime) -> str:
+    """When something happened that two reads lie around: `between ... and ...`; `before ...` where there was no read that showed another state."""
+    return between(start, end) if start is not None else f"before {moment(end)}"
+
+
+def lasted(first: datetime, last: datetime) -> str:
+    """When reads from `first` to `last` saw something: `Tue 17 Nov 2026 09:15 UTC`, or `from ... to ...` where it is not the same minute."""
+    return moment(last) if moment(first) == moment(last) else f"from {moment(first)} to {moment(last)}"
+
+
 def iso(at: datetime) -> str:
     """ISO 8601 in UTC with a Z."""
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")

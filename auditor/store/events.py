@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, insert, select, update
 
 from auditor.core.canonical import canonical, digest
 from auditor.core.ledger import Kind
@@ -36,8 +36,8 @@ def changed_at(connection: Connection, path: Path, target_id: int, subject: str)
     return None
 
 
-def of_target(connection: Connection, path: Path, target_id: int, *, newest: int) -> tuple[DriftEvent, ...]:
-    """The `newest` so many events of a target, open or not, the newest first."""
+def of_target(connection: Connection, path: Path, target_id: int, *, newest: int | None) -> tuple[DriftEvent, ...]:
+    """The `newest` so many events of a target (None: all), open or not, the newest first."""
     return _all(connection, path, _of(target_id).order_by(None).order_by(events.c.id.desc()).limit(newest))
 
 
@@ -46,6 +46,11 @@ def of_observation(connection: Connection, path: Path, target_id: int, observati
     opened = _all(connection, path, _of(target_id).where(events.c.opened_id == observation_id))
     ended = _all(connection, path, _of(target_id).where(events.c.ended_id == observation_id))
     return Drift(opened=opened, ended=ended, open=open_of(connection, path, target_id))
+
+
+def select_of(connection: Connection, path: Path, target_id: int, condition: ColumnElement[bool]) -> tuple[DriftEvent, ...]:
+    """The events of a target for which `condition` holds, the oldest first."""
+    return _all(connection, path, _of(target_id).where(condition))
 
 
 def record(connection: Connection, target_id: int, observation_id: int, drift: Drift, at: datetime) -> None:

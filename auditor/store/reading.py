@@ -62,10 +62,12 @@ class Reading:
 
     def standing(self, name: str, document: str) -> Standing | None:
         newest = self.connection.execute(newest_of(name)).one_or_none()
-        if newest is None:
-            return None
+        return None if newest is None else self.standing_of(name, document, newest)
+
+    def standing_of(self, name: str, document: str, newest: Row[Any]) -> Standing:
+        """Where a target stood when `newest` was its newest observation, by what is known of its events and approvals today."""
         assessment = self.assessment(name, newest)
-        seen = newest if newest.snapshot_id is not None else last_seen(self.connection, name)
+        seen = newest if newest.snapshot_id is not None else last_seen(self.connection, name, by=newest.id)
         policy_id = select(tables.judgements.c.policy_id).where(tables.judgements.c.id == newest.judgement_id)
         policy = self.document(tables.policies, self.connection.execute(policy_id).scalar_one())
         return Standing(
@@ -74,19 +76,22 @@ class Reading:
             policy=self._rebuilt("policy", PolicyText.from_document, policy),
             last_seen=seen.started_at if seen is not None else None,
             last_snapshot=self.snapshot(seen.snapshot_id) if seen is not None else None,
-            moved=self.moved(newest.target_id),
+            moved=self.moved(newest.target_id, by=newest.id),
             approvals=approvals.of_target(self.connection, self.path, name),
         )
 
-    def moved(self, target_id: int) -> tuple[Moved, ...]:
+    def moved(self, target_id: int, *, newest: int | None = MAX_MOVED, by: int | None = None) -> tuple[Moved, ...]:
+        """The `newest` so many recorded changes (None: all), the newest first; those up to the observation `by`, if it is given."""
         before = observations.alias("before")
         query = (
             select(observations.c.changes_id, observations.c.started_at, before.c.started_at.label("not_before"))
             .outerjoin(before, before.c.id == observations.c.previous_id)
             .where(observations.c.target_id == target_id, observations.c.changes_id.is_not(None))
             .order_by(observations.c.id.desc())
-            .limit(MAX_MOVED)
+            .limit(newest)
         )
+        if by is not None:
+            query = query.where(observations.c.id <= by)
         return tuple(
             Moved(not_before=row.not_before, not_after=row.started_at, changes=self.changes(row.changes_id))
             for row in self.connection.execute(query).all()
@@ -168,8 +173,10 @@ def newest_of(target: str) -> Select[Any]:
     return mine.order_by(observations.c.id.desc()).limit(1)
 
 
-def last_seen(connection: Connection, target: str) -> Row[Any] | None:
-    return connection.execute(newest_of(target).where(observations.c.snapshot_id.is_not(None))).one_or_none()
+def last_seen(connection: Connection, target: str, *, by: int | None = None) -> Row[Any] | None:
+    """The newest good read of a target; the newest up to the observation `by`, if it is given."""
+    query = newest_of(target).where(observations.c.snapshot_id.is_not(None))
+    return connection.execute(query if by is None else query.where(observations.c.id <= by)).one_or_none()
 
 
 def _target_text(document: str) -> TargetText:

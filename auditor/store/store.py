@@ -5,7 +5,6 @@ Documents are kept once, under their SHA-256, and are checked against it each ti
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import date, datetime, timedelta
 from itertools import islice
 from pathlib import Path
@@ -13,10 +12,10 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, Select, func, insert, select, update
+from sqlalchemy import Connection, Engine, func, select
 
-from auditor.core.canonical import canonical, digest
 from auditor.core.coverage import Coverage, MissedBecause, cover
+from auditor.core.history import History, Stretch
 from auditor.core.ledger import Kind
 from auditor.core.model import (
     Approval,
@@ -24,7 +23,6 @@ from auditor.core.model import (
     Attribution,
     DriftEvent,
     Finding,
-    Judgement,
     Memory,
     Revocation,
     Shape,
@@ -34,13 +32,13 @@ from auditor.core.model import (
     Waiver,
 )
 from auditor.errors import StoreError
-from auditor.store import approvals, calendar, care, condition, events, inspection, ledger, notes, schema, sqlite, tables
+from auditor.store import approvals, calendar, care, condition, events, history, inspection, ledger, notes, recording, schema, sqlite, tables
 from auditor.store.calendar import Planned
 from auditor.store.care import Pruned
 from auditor.store.condition import Condition, Stats
-from auditor.store.documents import inserted, interned
+from auditor.store.history import Sighting
 from auditor.store.ledger import Entry, Verified
-from auditor.store.reading import CONTEXT_FIELDS, READ_FIELDS, Reading, last_seen, newest_of
+from auditor.store.reading import Reading, last_seen, newest_of
 from auditor.store.tables import observations
 
 _MICROSECOND = timedelta(microseconds=1)
@@ -96,7 +94,7 @@ class Store:
     def memory(self, target: str) -> Memory:
         """What is remembered of `target`; an empty Memory for one that was never read."""
         with self._reading() as connection:
-            return _memory(connection, target) or Memory()
+            return recording.remembered(connection, target) or Memory()
 
     def last_observed(self, target: str) -> tuple[datetime, Snapshot] | None:
         """The newest observed state of `target` and when its read began; None where it was never seen."""
@@ -199,43 +197,8 @@ class Store:
             ValueError: The parts do not belong together, or a time has no zone.
             StoreError: Also where the judgement's key already stands for other findings.
         """
-        read = assessment.observation
-        if target.name != read.target or digest(policy_document) != assessment.judgement.policy_digest:
-            raise ValueError("this target and policy are not those of the assessment")
         with self._writing() as connection:
-            target_id = _record_target(connection, target)
-            _record_memory(connection, target_id, memory, known=_memory(connection, target.name))
-            remark = {"message": read.message, "hint": read.hint}
-            slot = read.slot if read.slot and calendar.serve(connection, self._path, target_id, read.slot, read.started_at) else None
-            collection = read.collection
-            row = {
-                "target_id": target_id,
-                "slot": slot,
-                "started_at": read.started_at,
-                "took_us": (read.ended_at - read.started_at) // _MICROSECOND,
-                "server_date_after_us": (collection.server_date - read.started_at) // _MICROSECOND if collection.server_date else None,
-                "outcome": read.outcome,
-                "verdict": assessment.verdict,
-                **{name: getattr(collection, name) for name in READ_FIELDS},
-                "previous_id": _previous(connection, target_id, assessment.previous_digest),
-                "snapshot_id": interned(connection, tables.snapshots, read.snapshot.document()) if read.snapshot else None,
-                "judgement_id": self._record_judgement(connection, assessment.judgement, policy_document),
-                "context_id": interned(connection, tables.contexts, {name: getattr(collection, name) for name in CONTEXT_FIELDS}),
-                "remark_id": interned(connection, tables.remarks, remark) if any(remark.values()) else None,
-                "changes_id": interned(connection, tables.changes, [change.document() for change in assessment.changes])
-                if assessment.changes
-                else None,
-                "waivers_id": interned(connection, tables.waivers, [waiver.document() for waiver in assessment.waivers])
-                if assessment.waivers
-                else None,
-            }
-            before = connection.execute(_policy_before(target_id)).one_or_none()
-            number = inserted(connection, observations, row)
-            ledger.append_read(connection, number)
-            if before is None or before.digest != assessment.judgement.policy_digest:
-                _note_policy(connection, target_id, policy_document, assessment, before.digest if before is not None else None)
-            events.record(connection, target_id, number, assessment.drift, read.started_at)
-            return number
+            return recording.record(connection, self._path, assessment, target, policy_document, memory)
 
     def latest(self, target: str) -> Assessment | None:
         """What the last recorded run concluded about `target`; None where it was never read."""
@@ -325,6 +288,31 @@ class Store:
         with self._writing() as connection:
             events.attribute(connection, event, attribution, at)
 
+    def history(self, target: str) -> History:
+        """All that is recorded of `target` over time."""
+        with self._reading() as connection:
+            return history.of_target(connection, self._path, target)
+
+    def stretches(self, target: str, *, by: datetime | None = None) -> tuple[Stretch, ...]:
+        """The states of `target` in the order of recording; those up to the good read recorded last that began no later than `by`, if it is given."""
+        with self._reading() as connection:
+            return history.stretches(connection, target, by)
+
+    def snapshot(self, digest: str) -> Snapshot:
+        """The snapshot with this digest, of whichever target."""
+        with self._reading() as connection:
+            return history.snapshot(connection, self._path, digest)
+
+    def snapshots_like(self, prefix: str) -> tuple[Sighting, ...]:
+        """The snapshots whose digests begin with `prefix`, in hexadecimal, each with its last sighting."""
+        with self._reading() as connection:
+            return history.like(connection, prefix)
+
+    def standing_at(self, target: str, at: datetime) -> Standing | None:
+        """Where `target` stood by the last read at or before `at`, as it was recorded; None where it was not read by then."""
+        with self._reading() as connection:
+            return history.standing_at(connection, self._path, target, at)
+
     def backup(self, path: Path) -> tuple[int, bytes]:
         """Write the database as it is now to a new file at `path`, whole or not at all; runs go on meanwhile. Returns the ledger's head in the copy.
 
@@ -365,75 +353,6 @@ class Store:
         with sqlite.store_errors(self._path), self._writes, self._writer.begin() as connection:
             yield connection
 
-    # --- writing ---
-
-    def _record_judgement(self, connection: Connection, judgement: Judgement, policy_document: Mapping[str, Any]) -> int:
-        table = tables.judgements
-        findings_id = interned(connection, tables.findings, [finding.document() for finding in judgement.findings])
-        known = connection.execute(select(table.c.id, table.c.findings_id).where(table.c.key == judgement.key)).one_or_none()
-        if known is None:
-            policy_id = interned(connection, tables.policies, policy_document)
-            return inserted(connection, table, {"key": judgement.key, "policy_id": policy_id, "findings_id": findings_id})
-        if known.findings_id != findings_id:
-            raise StoreError(
-                f"{self._path}: the judgement {judgement.key} was stored with other findings",
-                hint="one key means one judgement: this is a fault of the auditor, please report it",
-            )
-        return int(known.id)
-
 
 def _target_id(connection: Connection, target: str) -> int | None:
     return connection.execute(select(tables.targets.c.id).where(tables.targets.c.name == target)).scalar()
-
-
-def _policy_before(target_id: int) -> Select[Any]:
-    """The digest of the policy that judged the newest read of a target."""
-    judged = select(tables.policies.c.digest).select_from(observations).join(tables.judgements).join(tables.policies)
-    return judged.where(observations.c.target_id == target_id).order_by(observations.c.id.desc()).limit(1)
-
-
-def _note_policy(connection: Connection, target_id: int, document: Mapping[str, Any], assessment: Assessment, before: str | None) -> None:
-    body = {
-        "target": target_id,
-        "policy": document["name"],
-        "version": document["version"],
-        "before": before,
-        "after": assessment.judgement.policy_digest,
-    }
-    ledger.append(connection, Kind.POLICY, assessment.observation.started_at, body)
-
-
-def _memory(connection: Connection, target: str) -> Memory | None:
-    columns = [column for column in tables.memories.c if column.name != "target_id"]
-    row = connection.execute(select(*columns).join(tables.targets).where(tables.targets.c.name == target)).one_or_none()
-    return None if row is None else Memory(**row._mapping)
-
-
-def _record_target(connection: Connection, target: TargetText) -> int:
-    table, document = tables.targets, canonical(asdict(target))
-    known = connection.execute(select(table.c.id, table.c.document).where(table.c.name == target.name)).one_or_none()
-    if known is None:
-        return inserted(connection, table, {"name": target.name, "document": document})
-    if known.document != document:
-        connection.execute(update(table).where(table.c.id == known.id).values(document=document))
-    return int(known.id)
-
-
-def _record_memory(connection: Connection, target_id: int, memory: Memory, *, known: Memory | None) -> None:
-    table = tables.memories
-    if known is None:
-        connection.execute(insert(table).values(target_id=target_id, **asdict(memory)))
-    elif known != memory:
-        connection.execute(update(table).where(table.c.target_id == target_id).values(asdict(memory)))
-
-
-def _previous(connection: Connection, target_id: int, previous_digest: str | None) -> int | None:
-    """The newest observation that saw the state with which the assessment compared; another process may have recorded a newer one since."""
-    if previous_digest is None:
-        return None
-    snapshot_id = select(tables.snapshots.c.id).where(tables.snapshots.c.digest == previous_digest).scalar_subquery()
-    query = select(observations.c.id).where(observations.c.target_id == target_id, observations.c.snapshot_id == snapshot_id)
-    found = connection.execute(query.order_by(observations.c.id.desc()).limit(1)).scalar()
-    if found is None:
-        raise ValueError("the assessment compares with a state that was never recorded for this target")
-    return int(found)

@@ -65,6 +65,10 @@ def test_the_one_entry_that_names_the_profile_says_who(story: Story) -> None:
     assert (event.attribution.by.user, event.attribution.by.signature.value) == (r"CORP\jsmith", "valid")
     _, out, _ = story.site.run("show", "prod")
     assert r"changed by CORP\jsmith" in " ".join(out.split())
+    _, out, _ = story.site.run("history", "prod")
+    assert r"who changed by CORP\jsmith" in " ".join(out.split())
+    _, out, _ = story.site.run("history", "prod", "--format", "json")
+    assert json.loads(out)["entries"][-1]["attribution"]["entries"][0]["user"] == r"CORP\jsmith"
 
 
 def test_several_entries_are_candidates_and_no_verdict(story: Story) -> None:

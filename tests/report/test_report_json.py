@@ -42,6 +42,7 @@ def test_the_top_says_when_what_and_how_many() -> None:
         "policies",
         "needed_vars",
         "waivers",
+        "installation",
         "blind_spots",
     }
     assert (document["schema_version"], document["as_of"], document["engine_version"]) == (1, "2026-11-17T09:30:01Z", "1.0")
