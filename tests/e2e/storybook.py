@@ -136,6 +136,7 @@ class Fleet:
         fault = "backing_off" if since <= began < until else self.fault
         self._reading, self._ends_in = server, fault
         self._begun.append(server.name)
+        server.simulator.forget_requests()  # or a year of them would be kept, where memory is measured
         self.faults_met[fault] = self.faults_met.get(fault, 0) + 1
         self.at += timedelta(seconds=self.random.uniform(*self.takes))
         if self.crash_after is not None:
@@ -191,7 +192,7 @@ class Fleet:
         self.write()
         self.app = App(config.load(self.folder / "auditor.yaml"), clock=self.clock, secret=self._secret, transport=self._transport)
         if self.policy_version not in self._books:
-            self._books[self.policy_version] = self.app.judge.book
+            self._books = {self.policy_version: self.app.judge.book}
         self.app.judge = Judge(book=self._books[self.policy_version])  # to read all shipped policies anew takes as long as a hundred reads
         self.look(lambda app: app.store)
 
