@@ -3,6 +3,7 @@
 A test tells this model what it did and when; the model says what the coverage has to come to.
 """
 
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
@@ -48,17 +49,22 @@ NOTHING = Plan()
 
 @dataclass
 class Ledgerless:
-    """One target. `plans` are what it owed, each from an instant on; `reads` has the read of each slot that was served."""
+    """One target. `plans` are what it owed, each from an instant on; `served` has a byte a minute: what the read of that slot came to, if any."""
 
     plans: list[tuple[datetime, Plan]] = field(default_factory=list)
-    reads: dict[datetime, tuple[datetime, bool]] = field(default_factory=dict)
-    told: list[tuple[datetime, datetime]] = field(default_factory=list)
-    """Up to the first of each pair somebody has looked, at the second: what nobody had read by then was missed."""
+    served: bytearray = field(default_factory=bytearray)
+    minutes: int = 0
+    """So long a story is made room for at once, for those who measure memory meanwhile."""
+    told: deque[tuple[datetime, datetime]] = field(default_factory=lambda: deque(maxlen=500))
+    """Up to the first of each pair somebody has looked, at the second: what nobody had read by then was missed. The first ones rise."""
+    _known: tuple[datetime | None, datetime | None, int] = (None, None, 0)
+    """The newest slot by some minute, so that the next search ends there."""
 
     def agree(self, plan: Plan, at: datetime) -> None:
         """The configuration says `plan`, and somebody looked at it at `at`."""
         if not self.plans:
             self.plans.append((at - LATE, plan))
+            self.served = bytearray(b"\0" * self.minutes)
         elif self.plans[-1][1] != plan:
             self.plans.append((max(at, self.plans[-1][0]), plan))
 
@@ -80,7 +86,7 @@ class Ledgerless:
     def open_at(self, at: datetime) -> datetime | None:
         """The slot that a read at `at` would serve."""
         slot = self._newest(at)
-        if slot is None or slot in self.reads or self._is_given_up(slot, at):
+        if slot is None or self._read_of(slot) or self._is_given_up(slot, at):
             return None
         now = next(plan for since, plan in reversed(self.plans) if since <= at)
         return slot if now.reads_on(at.date()) or at - slot <= LATE else None
@@ -90,23 +96,34 @@ class Ledgerless:
         newest = self._newest(at)
         if newest is None:
             return
-        is_closed = newest in self.reads or self.open_at(at) is None
+        is_closed = self._read_of(newest) != 0 or self.open_at(at) is None
         self._tell(newest if is_closed else newest - MINUTE, at)
 
     def read(self, at: datetime, *, is_good: bool) -> datetime | None:
         """A read begins at `at`; the slot that it serves."""
         slot = self.open_at(at)
         if slot is not None:
-            self.reads[slot] = (at, is_good)
+            number = self._number(slot)
+            self.served.extend(b"\0" * (number + 1 - len(self.served)))
+            self.served[number] = 3 if not is_good else 2 if at - slot > LATE else 1
             self._tell(slot, at)
         return slot
 
     def state_of(self, slot: datetime) -> str | None:
         """What became of a slot that was owed; None where it is open still."""
-        if slot not in self.reads:
-            return "missed" if any(slot <= until for until, _ in self.told) else None
-        started_at, is_good = self.reads[slot]
-        return "failed" if not is_good else "late" if started_at - slot > LATE else "on_time"
+        read = self._read_of(slot)
+        if read:
+            return STATES[read - 1]
+        return "missed" if self.told_until is not None and slot <= self.told_until else None
+
+    @property
+    def told_until(self) -> datetime | None:
+        return self.told[-1][0] if self.told else None
+
+    @property
+    def reads(self) -> int:
+        """How many slots were read."""
+        return len(self.served) - self.served.count(0)
 
     def days(self, until: datetime) -> dict[date, dict[str, int]]:
         """How many slots came to what, by UTC day."""
@@ -120,16 +137,32 @@ class Ledgerless:
     def missed(self, until: datetime) -> list[datetime]:
         return [slot for slot in self.owed(until) if self.state_of(slot) == "missed"]
 
+    def _number(self, slot: datetime) -> int:
+        return (slot - self.plans[0][0]) // MINUTE
+
+    def _read_of(self, slot: datetime) -> int:
+        number = self._number(slot)
+        return self.served[number] if number < len(self.served) else 0
+
     def _newest(self, at: datetime) -> datetime | None:
-        minute, first = at.astimezone(UTC).replace(second=0, microsecond=0), self.plans[0][0]
-        while minute > first:
+        last = at.astimezone(UTC).replace(second=0, microsecond=0)
+        known, found, plans = self._known
+        minute, stop = last, self.plans[0][0]
+        if plans == len(self.plans) and known is not None and known <= last:
+            stop = known  # what stands before was looked through already
+        else:
+            found = None
+        while minute > stop:
             if self.owes(minute):
-                return minute
+                found = minute
+                break
             minute -= MINUTE
-        return None
+        self._known = (last, found, len(self.plans))
+        return found
 
     def _tell(self, until: datetime, at: datetime) -> None:
-        self.told.append((until, at))
+        if self.told_until is None or until > self.told_until:  # what was told already stays told as it was
+            self.told.append((until, at))
 
     def _is_given_up(self, slot: datetime, at: datetime) -> bool:
         """Whether the slot was called missed, by a clock that was not wrong: neither ahead of now nor behind the slot."""

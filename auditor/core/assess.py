@@ -164,6 +164,7 @@ def assess(
             changes=found,
             approved=baseline(past.approvals, observation.started_at),
             org_domain=org_domain,
+            earlier=past.earlier,
             volatile=volatile,
             ended=past.ended,
         )

@@ -17,8 +17,9 @@ from auditor.core.model import Approval, Drift, DriftEvent, EventState, FieldCha
 class Read:
     """One good read of a target, and what it is measured by.
 
-    `previous` is the observed state before it, `changes` those since then, `approved` the baseline in force. Fields in `volatile` open no event.
-    `ended` are events that ended lately: by them flapping is told.
+    `previous` is the observed state before it, `changes` those since then, `approved` the baseline in force. What `previous` does not show (another
+    API shape, no profile) was compared with `earlier`. Fields in `volatile` open no event. `ended` are events that ended lately: by them flapping is
+    told.
     """
 
     target: str
@@ -27,6 +28,7 @@ class Read:
     changes: tuple[FieldChange, ...]
     approved: Mapping[str, Approval]
     org_domain: OrgDomain
+    earlier: Seen | None = None
     volatile: Collection[str] = ()
     ended: Sequence[DriftEvent] = ()
 
@@ -82,7 +84,8 @@ def _measured(event: DriftEvent, read: Read, stand: Stand | None) -> DriftEvent:
 
 def _opened(subject: str, value: ProfileField, read: Read, *, before: DriftEvent | None, is_deviation: bool) -> DriftEvent:
     moved = next((one for one in read.changes if one.subject == subject), None)
-    last = shown(read.previous[1], subject) if read.previous else value
+    seen = read.earlier if moved and moved.since and read.earlier else read.previous
+    last = shown(seen[1], subject) if seen else value
     reference = read.approved[subject].value if is_deviation else before.reference if before else last
     since = read.previous[0] if read.previous else None
     return DriftEvent(

@@ -1,5 +1,6 @@
 """Drift events: opened by a change or a deviation, and open until the value returns, is approved, or gives way to another."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -142,6 +143,18 @@ def test_a_change_made_behind_another_shape_is_found_when_the_field_shows_again(
     read = Read(target="prod", now=(AT + 2 * DAY, new), previous=(AT + DAY, v1), changes=found, approved={}, org_domain=org)
     (event,) = follow((), read).opened
     assert event.not_before == AT, "the interval begins where the field was last seen"
+
+
+def test_a_change_found_behind_an_absence_is_measured_by_what_was_last_seen_and_ends_when_that_returns() -> None:
+    old, gone, new = snapshot(Port=587), snapshot(configured=False), snapshot(Port=465)
+    earlier, now, previous = (AT, old), (AT + 2 * DAY, new), (AT + DAY, gone)
+    found = changes(gone, new, org_domain=org, earlier=earlier)
+    read = Read(target="prod", now=now, previous=previous, changes=found, approved={}, org_domain=org, earlier=earlier)
+    (event,) = (one for one in follow((), read).open if one.subject == "Port")
+    assert event.reference.fact.value == 587
+    back = replace(read, now=(AT + 3 * DAY, old), previous=(AT + 2 * DAY, new), changes=changes(new, old, org_domain=org), earlier=None)
+    drift = follow((event,), back)
+    assert ([one.state for one in drift.ended], drift.open) == ([EventState.RETURNED], ())
 
 
 def test_a_change_made_while_there_was_no_profile_is_found() -> None:

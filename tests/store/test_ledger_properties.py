@@ -50,6 +50,7 @@ class Story:
     port: dict[str, int] = field(default_factory=dict)
     approved: list[Approval] = field(default_factory=list)
     names_given: int = 0
+    approvals_given: int = 0
     latest: datetime = BEGINS
 
     def __post_init__(self) -> None:
@@ -109,7 +110,8 @@ class Story:
 
     def approve(self, name: str, port: int) -> None:
         value = ProfileField(fact=snapshot(Port=port).facts["Port"])
-        number = len(self.approved)
+        self.approvals_given += 1
+        number = self.approvals_given
         given = Approval(
             target=name,
             field="Port",
