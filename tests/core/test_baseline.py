@@ -1,5 +1,6 @@
 """Approved values: which are in force, what deviates from them, and what a policy can ask about it."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -67,6 +68,19 @@ def test_cipp_6187_an_accepted_deviation_is_still_watched_against_the_accepted_v
 )
 def test_an_approval_holds_from_when_it_was_given_through_its_last_day_in_utc(at: datetime, holds: bool) -> None:
     assert is_in_force(approval("Port", snapshot(), expires=date(2028, 2, 29)), at) is holds
+
+
+@pytest.mark.platform_only
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process can be changed on POSIX alone")
+@pytest.mark.parametrize("zone", ["Etc/GMT+12", "Etc/GMT-14"])
+def test_the_zone_of_the_machine_changes_nothing(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    given, end = approval("Port", snapshot(), expires=date(2028, 2, 29)), datetime(2028, 3, 1, tzinfo=UTC)
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", zone)
+        time.tzset()
+        holds = [is_in_force(given, at) for at in (end - timedelta(microseconds=1), end)]
+    time.tzset()
+    assert holds == [True, False]
 
 
 def test_when_a_passing_approval_ends_or_is_revoked_the_one_before_is_in_force_again() -> None:
@@ -154,6 +168,21 @@ def test_an_identifier_in_clear_is_approved_with_its_text() -> None:
     assert stands(snapshot(**{"ClientId.text": NOT_OFFERED}), given) == {"ClientId": Stand.NOT_SHOWN}
 
 
+@pytest.mark.parametrize(("text", "kept_text"), [(Fact(State.VALUE, "one", JsonType.TEXT), Fact(State.VALUE, "one")), (NOT_OFFERED, None)])
+def test_the_text_of_an_identifier_is_approved_where_it_was_sent_and_not_how(text: Fact, kept_text: Fact | None) -> None:
+    assert approvable("ClientId", snapshot(**{"ClientId.text": text})) == ProfileField(fact=Fact(State.VALUE, "stored"), text=kept_text)
+
+
+def test_a_deviation_says_both_values_in_the_words_of_the_field() -> None:
+    given = approval("RelayAuthenticationType", snapshot(RelayAuthenticationType=3))
+    (moved,) = deviations(snapshot(RelayAuthenticationType=2), baseline([given], AT))
+    assert (moved.approved, moved.seen) == ("3 (OAuth)", "2 (Basic)")
+
+
+def test_a_stand_goes_by_these_words() -> None:
+    assert [*Stand] == ["holds", "differs", "not_shown", "not_comparable"]
+
+
 @pytest.mark.parametrize(
     ("value", "why"),
     [
@@ -191,6 +220,8 @@ def test_an_approval_is_what_its_document_says(seen: Snapshot) -> None:
 def test_a_report_is_as_of_the_last_act_on_record() -> None:
     given = approval("Port", snapshot(), at=AT + DAY, revoked=Revocation(by="Eve", reason="r", at=AT + 2 * DAY))
     assert [known_at([], AT), known_at([given], AT), known_at([given], AT + 3 * DAY)] == [AT, AT + 2 * DAY, AT + 3 * DAY]
+    lasting = replace(given, revoked=None)
+    assert [known_at([lasting], AT), known_at([lasting], AT + 3 * DAY)] == [AT + DAY, AT + 3 * DAY]
 
 
 @pytest.mark.parametrize(
@@ -204,6 +235,7 @@ def test_a_report_is_as_of_the_last_act_on_record() -> None:
         ("a\u202eb", "has a character that is not seen"),
         ("a\u200bb", "has a character that is not seen"),
         ("a\ud800b", "has a character that is not seen"),
+        ("\udfff", "has a character that is not seen"),
     ],
 )
 def test_a_name_or_reason_is_short_and_plain(text: str, fault: str | None) -> None:
@@ -242,6 +274,17 @@ def test_what_could_not_be_compared_is_no_agreement_and_hides_no_difference() ->
     assert facts(v1, hidden)["drift.unapproved"] == Fact(State.NOT_OFFERED, reason="Scope: approved, but not shown by this source")
     expected = Fact(State.INCONCLUSIVE, reason="ClientSecret: approved under another fingerprint key")
     assert facts(v1, hidden, rekeyed)["drift.unapproved"] == expected
+    unseen = snapshot(Scope=NOT_OFFERED, Audience=NOT_OFFERED, shape=Shape.V1)
+    assert (
+        facts(unseen, hidden, approval("Audience", snapshot()))["drift.unapproved"].reason
+        == "Scope, Audience: approved, but not shown by this source"
+    )
+    both = kept(key=OTHER_KEY).secrets["ClientSecret"], kept().secrets["ClientSecret"]
+    known, now = (
+        snapshot(RelayPassword="pam", ClientSecret="pam", others={"secrets": dict.fromkeys(("RelayPassword", "ClientSecret"), it)}) for it in both
+    )
+    named = [approval(name, known) for name in ("RelayPassword", "ClientSecret")]
+    assert facts(now, *named)["drift.unapproved"].reason == "RelayPassword, ClientSecret: approved under another fingerprint key"
     moved = snapshot(Scope=NOT_OFFERED, Port=25)
     assert facts(moved, hidden, rekeyed, port)["drift.unapproved"] == Fact(State.VALUE, ("Port",))
 

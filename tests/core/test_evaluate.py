@@ -1,6 +1,8 @@
 """From levels to an outcome, a severity and evidence; and what a bug of ours costs."""
 
 import re
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
 from itertools import product
 from typing import Any
@@ -9,7 +11,7 @@ import pytest
 
 from auditor.core.catalogue import INTEGER
 from auditor.core.evaluate import MAX_REMEMBERED, compile_policy, judge
-from auditor.core.model import Fact, Finding, JsonType, Level, RuleOutcome, Severity, State
+from auditor.core.model import Fact, Finding, JsonType, Leaf, Level, RuleOutcome, Severity, State
 from auditor.core.policy import All, AnyOf, Condition, Criterion, Rating, VarRef, negated
 from tests.core.judging import ABSENT, FALSE, LOOKUPS, TODAY, TRUE, UNSEEN, Facts, criterion, facts, judged, lacking, level, policy, rule, value
 
@@ -142,8 +144,9 @@ def test_the_first_entry_that_holds_counts_and_so_does_any_above_it_that_may(
     assert (finding.severity, [leaf.fact for leaf in finding.severity_because]) == (severity, because)
 
 
-def test_among_equals_the_entry_that_is_certain_is_taken() -> None:
-    ratings = (Rating(HIGH, is_true("profile.configured")), Rating(HIGH, is_true("Host.idna_stable")), Rating(LOW))
+@pytest.mark.parametrize("unknown", [1, 2, 3])
+def test_among_equals_the_entry_that_is_certain_is_taken(unknown: int) -> None:
+    ratings = (*[Rating(HIGH, is_true("profile.configured"))] * unknown, Rating(HIGH, is_true("Host.idna_stable")), Rating(LOW))
     finding = judged(rule(is_true("UseSSL"), ratings=ratings), at(UseSSL=FALSE, profile__configured=UNSEEN, Host__idna_stable=TRUE))
     assert [leaf.fact for leaf in finding.severity_because] == ["Host.idna_stable"]
 
@@ -195,6 +198,80 @@ def test_a_finding_is_json_and_comes_back_the_same() -> None:
     assert Finding.from_document(finding.document(), as_of=TODAY) == finding
 
 
+HELD = Leaf(at="require/UseSSL/equals", fact="UseSSL", operator="equals", expected=True, level=TRUE, state=State.VALUE, actual=True, negated=False)
+GUARD = replace(HELD, at="require/profile.configured/equals", fact="profile.configured")
+
+
+@pytest.mark.parametrize(
+    ("when", "require", "expected"),
+    [
+        (TRUE, TRUE, Finding(rule="T-1", outcome=PASS, as_of=TODAY, applies=(GUARD,), because=(HELD,))),
+        (FALSE, TRUE, Finding(rule="T-1", outcome=NOT_APPLICABLE, as_of=TODAY, applies=(replace(GUARD, level=FALSE, actual=False),))),
+        (
+            TRUE,
+            FALSE,
+            Finding(
+                rule="T-1",
+                outcome=FAIL,
+                as_of=TODAY,
+                severity=HIGH,
+                applies=(GUARD,),
+                because=(replace(HELD, level=FALSE, actual=False),),
+                severity_because=(GUARD,),
+            ),
+        ),
+        (
+            TRUE,
+            UNSEEN,
+            Finding(
+                rule="T-1",
+                outcome=NOT_EVALUATED,
+                as_of=TODAY,
+                severity=HIGH,
+                applies=(GUARD,),
+                because=(replace(HELD, level=UNSEEN, state=State.INCONCLUSIVE, actual=None, reason="timeout"),),
+                severity_because=(GUARD,),
+            ),
+        ),
+    ],
+)
+def test_a_finding_tells_rule_outcome_day_severity_and_evidence(when: Level, require: Level, expected: Finding) -> None:
+    asked = rule(is_true("UseSSL"), when=is_true("profile.configured"), ratings=(Rating(HIGH, is_true("profile.configured")), Rating(LOW)))
+    assert judged(asked, at(UseSSL=require, profile__configured=when)) == expected
+
+
+SENSITIVE = {  # a criterion that needs a var, a form or the day, and whether it holds, for a fact and a day
+    "a var": (criterion("Port", "in", VarRef("ports")), ("Port", 587), ("Port", 25)),
+    "a form": (criterion("Host", "equals", "xn--mnchen-3ya.de"), ("Host", "München.de"), ("Host", "munchen.de")),
+    "the day": (
+        criterion("server.cert.valid_through", "days_ahead", (("gte", 30),)),
+        ("server.cert.valid_through", date(2026, 7, 1)),
+        ("server.cert.valid_through", date(2026, 6, 30)),
+    ),
+}
+PLACES: dict[str, Callable[[Condition], Condition]] = {
+    "alone": lambda one: one,
+    "in an all": lambda one: All((is_true("UseSSL"), one)),
+    "in an any": lambda one: AnyOf((negated(is_true("UseSSL")), one)),
+    "below": lambda one: All((is_true("UseSSL"), AnyOf((negated(is_true("UseSSL")), All((one, is_true("UseSSL"))))))),
+}
+
+
+@pytest.mark.parametrize(("name", "place"), list(product(SENSITIVE, PLACES)))
+def test_vars_forms_and_the_day_reach_a_criterion_wherever_it_stands(name: str, place: str) -> None:
+    asked, holding, failing = SENSITIVE[name]
+    condition, ports = PLACES[place](asked), (INTEGER.listed, (465, 587))
+    for (subject, it), holds in ((holding, True), (failing, False)):
+        seen = Facts({"UseSSL": value(True), subject: value(it)})
+        required = judged(rule(condition), seen, ports=ports)
+        applied = judged(rule(negated(is_true("UseSSL")), when=condition), seen, ports=ports)
+        rated = judged(rule(negated(is_true("UseSSL")), ratings=(Rating(CRITICAL, condition), Rating(LOW))), seen, ports=ports)
+        assert (required.outcome, applied.outcome, rated.severity) == ((PASS, FAIL, CRITICAL) if holds else (FAIL, NOT_APPLICABLE, LOW))
+        assert [leaf.level for leaf in required.because if leaf.fact == subject] == [TRUE if holds else FALSE]
+        assert [leaf.level for leaf in applied.applies if leaf.fact == subject] == [TRUE if holds else FALSE]
+        assert [leaf.level for leaf in rated.severity_because if leaf.fact == subject] == ([TRUE] if holds else [])
+
+
 # --- standing limits ----------------------------------------------------------------------------------------------
 
 LIMIT, TROUBLE, GONE = lacking(State.NOT_OFFERED, "API v1 cannot show this"), lacking(State.INCONCLUSIVE, "timeout"), lacking(State.MISSING)
@@ -228,11 +305,20 @@ def test_where_it_is_not_known_whether_the_rule_applies_trouble_on_either_side_i
     assert (finding.outcome, finding.standing) == (NOT_EVALUATED, standing)
 
 
-def test_of_two_sides_that_are_compared_one_that_is_not_offered_is_a_limit() -> None:
-    asked = rule(criterion("SenderAccount", "same_as", "SenderAddress"))
-    for other, standing in ((value("pki@corp.example"), True), (LIMIT, True), (TROUBLE, False)):
-        finding = judged(asked, Facts({"SenderAccount": other, "SenderAddress": LIMIT}))
-        assert (finding.outcome, finding.standing) == (NOT_EVALUATED, standing)
+@pytest.mark.parametrize(
+    ("ours", "theirs", "standing"),
+    [
+        (value("a@b.example"), LIMIT, True),
+        (LIMIT, value("a@b.example"), True),
+        (LIMIT, LIMIT, True),
+        (LIMIT, TROUBLE, False),
+        (TROUBLE, LIMIT, False),
+        (value("a@b.example"), TROUBLE, False),
+    ],
+)
+def test_a_comparison_is_a_standing_limit_where_neither_side_is_trouble(ours: Fact, theirs: Fact, standing: bool) -> None:
+    finding = judged(rule(criterion("SenderAccount", "same_as", "SenderAddress")), facts(SenderAccount=ours, SenderAddress=theirs))
+    assert (finding.outcome, finding.standing) == (NOT_EVALUATED, standing)
 
 
 def test_a_var_that_nobody_has_set_is_no_limit_of_the_source() -> None:
@@ -281,6 +367,11 @@ def test_an_error_does_not_show_the_message_of_the_fault() -> None:
 
 
 # --- judging many -------------------------------------------------------------------------------------------------
+
+
+def test_a_compiled_policy_knows_what_it_was_made_from() -> None:
+    written = policy(rule(is_true("UseSSL")))
+    assert compile_policy(written, LOOKUPS).policy is written
 
 
 def test_findings_come_in_the_order_of_the_rules() -> None:

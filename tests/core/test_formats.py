@@ -68,6 +68,7 @@ ACCEPTED = {
         '"pki alerts"@corp.com',
         r'"a\"b"@corp.com',
         '""@corp.com',
+        '"a@b"@corp.com',
         "a.b.c@x.y",
         f"{LABEL_64}@corp.com",
         f"{LABEL_64}@{'.'.join([LABEL_63, LABEL_63, 'c' * 61])}",
@@ -81,6 +82,8 @@ ACCEPTED = {
         "api://2f1f/.default",
         "https://h/%7Ea",
         "https://h:65535",
+        "https://h:000000443",
+        "https://u%40:p%3A@h%2D1/%20?q%20=%26#f%20",
     ],
     "https_url": ["https://login.corp.com/t", "HTTPS://h"],
     "guid": ["3f2504e0-4f89-41d3-9a0c-0305e82c3301", "3F2504E0-4F89-41D3-9A0C-0305E82C3301"],
@@ -173,6 +176,11 @@ REFUSED = {
         "https://h\\@evil/",
         "https://h:65536",
         "https://h:99999999999",
+        "https://h:0000000443",
+        "https://u%4@h/",
+        "https://h%4/",
+        "https://h/?%4",
+        "https://h/#%4",
         "https://h:port/",
         "https://[::1",
         "https://[1.2.3.4.5]/",
@@ -264,11 +272,17 @@ def test_equal_hosts_have_one_form(text: str, normal: str | None) -> None:
     assert normal_host(text, to_ascii) == normal
 
 
+@pytest.mark.parametrize(("characters", "normal"), [(253, "a"), (254, "a"), (255, None)])
+def test_a_name_that_is_too_long_is_not_handed_to_idna(characters: int, normal: str | None) -> None:
+    assert normal_host("ü" * characters, lambda _: "a") == normal
+
+
 @pytest.mark.parametrize(
     ("text", "normal"),
     [
         ("PKI@Corp.Example", "pki@corp.example"),
         ("pki@münchen.de", "pki@xn--mnchen-3ya.de"),
+        ('"A@b"@corp.example', '"a@b"@corp.example'),
         ("pki@corp.example.", None),
         ("pki", None),
         ("PKI <pki@corp.example>", None),

@@ -63,6 +63,22 @@ def test_an_operator_decides_about_a_value(name: str) -> None:
     assert [level(asked, seen(subject, value(it))) for it in (good, bad)] == [TRUE, FALSE]
 
 
+@pytest.mark.parametrize(
+    ("subject", "operator", "operand", "good", "bad"),
+    [
+        ("UseSSL", "equals", True, True, False),
+        ("UseSSL", "equals", False, False, True),
+        ("UseSSL", "not_equals", False, True, False),
+        ("server.cert.valid_through", "equals", date(2026, 7, 1), date(2026, 7, 1), date(2026, 7, 2)),
+        ("server.cert.valid_through", "in", (date(2026, 7, 1),), date(2026, 7, 1), date(2026, 7, 2)),
+    ],
+)
+def test_booleans_and_days_are_values_like_any_other(subject: str, operator: str, operand: Any, good: Any, bad: Any) -> None:
+    asked = criterion(subject, operator, operand)
+    assert [level(asked, seen(subject, value(it))) for it in (good, bad)] == [TRUE, FALSE]
+    assert [level(negated(asked), seen(subject, value(it))) for it in (good, bad)] == [FALSE, TRUE]
+
+
 @pytest.mark.parametrize("name", HOLDING)
 def test_a_negation_exchanges_true_and_false(name: str) -> None:
     subject, operand, good, bad = HOLDING[name]
@@ -112,6 +128,7 @@ def test_an_empty_list_is_offered_and_not_set() -> None:
         (value(587, JsonType.INTEGER), TRUE),
         (Fact(State.ILL_TYPED, "587", JsonType.TEXT), FALSE),
         (Fact(State.UNSET, sent=JsonType.NULL), FALSE),
+        (value(587), ABSENT),  # worked out from something else
         (Fact(State.UNSET), ABSENT),  # no profile is configured: nothing was sent
         (lacking(State.MISSING), ABSENT),
         (lacking(State.NOT_OFFERED), UNSEEN),
@@ -137,6 +154,12 @@ def test_type_decides_on_what_was_sent(fact: Fact, expected: Level) -> None:
         ("SenderAccount", "pki@corp.example", "PKI <pki@corp.example>", False),
         ("TokenEndpoint", "https://a.example/", "HTTPS://A.example:443", True),
         ("TokenEndpoint", "https://a.example/t", "https://a.example/T", False),
+        ("Host", "a b", "a b", True),  # no host name: equal as written, and only then
+        ("Host", "a b", "A b", False),
+        ("SenderAccount", "pki@xn--mnchen-3ya.de", "PKI@münchen.de", True),
+        ("SenderAccount", "pki", "PKI", False),
+        ("TokenEndpoint", "/token", "/token", True),
+        ("TokenEndpoint", "/token", "/other", False),
         ("SenderName", "PKI", "pki", False),
         ("SenderName", "PKI", "PKI ", False),
     ],
@@ -187,6 +210,30 @@ def test_under_is_a_domain_and_all_below_it(host: str, is_under: bool) -> None:
 def test_resembles_finds_look_alikes_and_not_the_approved_ones(host: str, looks_alike: bool) -> None:
     asked = criterion("Host", "resembles", ("smtp.corp.example", "corp.example"))
     assert level(asked, facts(Host=host)) is (TRUE if looks_alike else FALSE)
+
+
+@pytest.mark.parametrize(
+    ("approved", "host", "looks_alike"),
+    [
+        (("smtp.corp.example",), "smtp.c0rp.example", True),  # itself, and not its organisational domain
+        (("corp.example", "c0rp.example"), "corp.example", False),  # approved, though it looks like another that is
+        (("localhost",), "mailhub", False),  # has no organisational domain
+        (("localhost",), "loca1host", True),
+    ],
+)
+def test_a_host_and_its_organisational_domain_can_each_be_a_look_alike(approved: tuple[str, ...], host: str, looks_alike: bool) -> None:
+    assert level(criterion("Host", "resembles", approved), facts(Host=host)) is (TRUE if looks_alike else FALSE)
+
+
+def test_members_of_a_list_are_equal_as_their_type_says() -> None:
+    hosts = {"hosts": (HOST.listed, ("München.de", "a.example"))}
+    asked = dict.fromkeys(("any_in", "all_in", "none_in"), ("xn--mnchen-3ya.de",)) | {"contains": "xn--mnchen-3ya.de"}
+    assert {name: level(criterion("$hosts", name, operand, type_=HOST.listed), facts(), **hosts) for name, operand in asked.items()} == {
+        "any_in": TRUE,
+        "all_in": FALSE,
+        "none_in": FALSE,
+        "contains": TRUE,
+    }
 
 
 def test_nothing_but_of_an_empty_list_is_absent_since_nothing_was_shown() -> None:
@@ -276,6 +323,17 @@ def test_a_number_test_with_a_bound_that_nobody_has_set_is_unseen() -> None:
     assert (leaf.level, leaf.expected, leaf.var, leaf.reason) == (UNSEEN, {"gte": 1, "lte": None}, "most", "nobody has set $most")
 
 
+def test_a_leaf_names_every_var_beside_it_and_the_first_that_nobody_has_set() -> None:
+    asked = criterion("SenderName", "length", (("gte", VarRef("least")), ("lt", VarRef("most")), ("lte", VarRef("limit"))))
+    leaf = met(asked, facts(SenderName="PKI"), least=(INTEGER, 1), most=(INTEGER, None), limit=(INTEGER, None))
+    assert (leaf.var, leaf.expected, leaf.reason) == ("least, most, limit", {"gte": 1, "lt": None, "lte": None}, "nobody has set $most")
+
+
+def test_a_leaf_about_a_var_that_nobody_has_set_says_so() -> None:
+    leaf = met(criterion("$name", "equals", "x", type_=TEXT), facts(), name=(TEXT, None))
+    assert (leaf.fact, leaf.state, leaf.actual, leaf.reason) == ("$name", State.UNSET, None, "nobody has set $name")
+
+
 @pytest.mark.parametrize(("operator", "expected"), [("set", FALSE), ("unset", TRUE), ("equals", UNSEEN)])
 def test_a_var_that_nobody_has_set_is_unset_to_who_asks_and_unseen_to_any_other_operator(operator: str, expected: Level) -> None:
     operand = True if operator != "equals" else "x"
@@ -322,6 +380,8 @@ def test_beside_another_fact_the_leaf_shows_that_fact() -> None:
         ("server.cert.valid_through", value(date(2026, 1, 2)), "2026-01-02"),
         ("ClientSecret", value("pam"), "pam"),
         ("SenderAccount", Fact(State.ILL_TYPED, None, JsonType.LIST), "list"),
+        ("SenderAccount", Fact(State.ILL_TYPED, None, JsonType.OBJECT), "object"),
+        ("ClientSecret", Fact(State.UNSET, sent=JsonType.OBJECT), None),
         ("Port", Fact(State.ILL_TYPED, "587.5", JsonType.NUMBER), "587.5"),
         ("Host", Fact(State.ILL_TYPED, None, JsonType.TEXT, "withheld"), None),
         ("Host", lacking(State.MISSING), None),
@@ -370,12 +430,45 @@ def test_a_list_of_headers_takes_length_and_presence_alone() -> None:
     assert fitting == {"length", *PRESENCE}
 
 
-@pytest.mark.parametrize(
-    ("name", "subject", "expected"),
-    [("contains", HOST, TEXT), ("contains", HOST.listed, HOST), ("any_in", HOST.listed, HOST.listed), ("in", HOST, HOST.listed), ("set", HOST, None)],
-)
-def test_an_operand_has_the_type_that_goes_with_the_subject(name: str, subject: Type, expected: Type | None) -> None:
-    assert OPERATORS[name].operand_type(subject) == expected
+OPERAND_TYPES: dict[str, tuple[Type, Type | None]] = {
+    # operator: type of the subject, type of the operand, None where that is no type of the language
+    **dict.fromkeys(("equals", "not_equals"), (HOST, HOST)),
+    **dict.fromkeys(("in", "not_in", "under", "resembles"), (HOST, HOST.listed)),
+    **dict.fromkeys(("any_in", "all_in", "none_in"), (HOST.listed, HOST.listed)),
+    **dict.fromkeys(("lt", "lte", "gt", "gte"), (INTEGER, INTEGER)),
+    **dict.fromkeys(("matches", "not_matches"), (HOST, Type(Kind.PATTERN))),
+    **dict.fromkeys(("starts_with", "ends_with"), (FACTS["TokenEndpoint"].type, TEXT)),
+    "contains": (HOST, TEXT),
+    "length": (TEXT, INTEGER),
+    "days_ahead": (DATE, INTEGER),
+    **dict.fromkeys(("format", "same_as", *PRESENCE), (HOST, None)),
+}
+
+
+def test_an_operand_has_the_type_that_goes_with_the_subject() -> None:
+    assert {name: (subject, OPERATORS[name].operand_type(subject)) for name, (subject, _) in OPERAND_TYPES.items()} == OPERAND_TYPES
+    assert set(OPERAND_TYPES) == set(OPERATORS)
+    assert OPERATORS["contains"].operand_type(HOST.listed) == HOST
+
+
+TAKEN = {
+    Takes.VALUE: {"equals", "not_equals"},
+    Takes.LIST: {"in", "not_in", "any_in", "all_in", "none_in", "under", "resembles"},
+    Takes.MEMBER: {"contains"},
+    Takes.INTEGER: {"lt", "lte", "gt", "gte"},
+    Takes.TEXT: {"starts_with", "ends_with"},
+    Takes.PATTERN: {"matches", "not_matches"},
+    Takes.FORMAT: {"format"},
+    Takes.NUMBERS: {"length", "days_ahead"},
+    Takes.FACT: {"same_as"},
+    Takes.JSON_TYPE: {"type"},
+    Takes.TRUE: {"set", "unset"},
+    Takes.FLAG: {"offered"},
+}
+
+
+def test_each_operator_takes_what_the_language_says() -> None:
+    assert {takes: {name for name, operator in OPERATORS.items() if operator.takes is takes} for takes in Takes} == TAKEN
 
 
 def test_what_decides_on_a_value_says_how() -> None:

@@ -1,5 +1,6 @@
 """When a waiver holds: to the second, in any zone, for whom, and what is said of it before it bites."""
 
+import time
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta, timezone
 
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from auditor.core.assess import Past, assess, exit_code, facts_of
 from auditor.core.canonical import digest
 from auditor.core.model import Assessment, Fact, Finding, Judgement, RuleOutcome, Severity, Standing, State, TargetText, Verdict, Waiver
-from auditor.core.waiver import Concern, WaiverState, holds, in_scope, laid_over, review, scope_text, state_of, until
+from auditor.core.waiver import Concern, Review, WaiverState, holds, in_scope, laid_over, review, scope_text, state_of, until
 from tests.factories import observation, snapshot
 
 END = datetime(2027, 1, 1, tzinfo=UTC)
@@ -202,11 +203,27 @@ UNSEEN = finding(RuleOutcome.NOT_EVALUATED)
         (replace(WAIVER, targets=("glob:a[0-9]*",)), [standing("a1", FAIL)], []),
         (replace(WAIVER, targets=("glob:?",)), [standing("a", FAIL)], []),
         (replace(WAIVER, targets=("glob:a*",)), [standing("a", FAIL)], []),
+        (replace(WAIVER, targets=("glob:X*",)), [standing("X1", FAIL)], []),
+        (replace(WAIVER, targets=("*",)), [standing("*", FAIL)], []),  # a name, since it is no glob
+        (replace(WAIVER, targets=("glob:?",)), [standing(name, PASS) for name in "abc"], [(Concern.PASSES, f"{IDLE} a, b, c")]),
         (replace(WAIVER, targets=(), labels=(("env", "lab"),)), [standing("a", FAIL, labels=(("env", "lab"),))], []),
     ],
 )
 def test_what_is_unused_not_needed_or_broad_is_said(waiver: Waiver, standings: list[Standing], concerns: list[tuple[Concern, str]]) -> None:
     assert list(review(waiver, standings, at=AT).concerns) == concerns
+
+
+def test_a_review_tells_the_targets_in_scope_and_which_of_them_fail() -> None:
+    waiver = replace(WAIVER, targets=("glob:lab-*",))
+    standings = [standing("lab-1", FAIL), standing("prod", FAIL), standing("lab-2", PASS), standing("lab-3")]
+    assert review(waiver, standings, at=AT) == Review(
+        waiver=waiver, state=WaiverState.IN_FORCE, targets=("lab-1", "lab-2", "lab-3"), failing=("lab-1",), concerns=()
+    )
+
+
+def test_documents_call_states_and_concerns_by_these_words() -> None:
+    assert [*WaiverState] == ["pending", "in_force", "expiring", "expired"]
+    assert [*Concern] == ["pending", "expiring", "expired", "unused", "passes", "broad"]
 
 
 @pytest.mark.parametrize(
@@ -251,6 +268,20 @@ def test_how_long_it_holds_is_said_in_utc(expires_at: datetime, said: str) -> No
 )
 def test_where_it_holds_is_said_in_words(targets: tuple[str, ...], labels: tuple[tuple[str, str], ...], said: str) -> None:
     assert scope_text(replace(WAIVER, targets=targets, labels=labels)) == said
+
+
+@pytest.mark.skipif(not hasattr(time, "tzset"), reason="the zone of a process can be changed on POSIX alone")
+@pytest.mark.platform_only
+@pytest.mark.parametrize("zone", ["Etc/GMT+12", "Etc/GMT-14"])
+def test_the_zone_of_the_machine_changes_nothing(zone: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiver = replace(WAIVER, approved_on=date(2026, 10, 1))
+    with monkeypatch.context() as patched:
+        patched.setenv("TZ", zone)
+        time.tzset()
+        states = [state_of(waiver, datetime(2026, 10, 1, tzinfo=UTC) - left) for left in (SECOND, 0 * SECOND)]
+        said = until(waiver)
+    time.tzset()
+    assert (states, said) == ([WaiverState.PENDING, WaiverState.IN_FORCE], "through 2026-12-31 UTC")
 
 
 FULL = replace(

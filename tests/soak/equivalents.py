@@ -1,0 +1,14 @@
+"""Mutants that are no faults, each with the reason: by module, and by the diff that the mutation run prints."""
+
+EQUIVALENTS: dict[tuple[str, str, str], str] = {
+    ("auditor.core.operators", "case _: / return None", ""): "a function that ends without `return` gives None",
+    ("auditor.core.operators", "return None", "pass"): "the same",
+    ("auditor.core.operators", "return lambda value: bool(value == expected)", "pass"): "the shortcut for types written in one way only",
+    ("auditor.core.operators", "return lambda value: value in members", "pass"): "the same shortcut",
+    (
+        "auditor.core.operators",
+        "return lambda value: value == expected or form(value) == target",
+        "return lambda value: form(value) == target",
+    ): "a shortcut: what is equal as written is equal in its form",
+    ("auditor.core.waiver", "case WaiverState.IN_FORCE: / pass", ""): "the case stands there so that mypy sees each state decided about",
+}
