@@ -20,6 +20,7 @@ Values = Mapping[str, Value | None]
 """Vars in force by name; None is one that nobody has set."""
 
 LevelOf = Callable[[Facts, date], Level]
+LeafOf = Callable[[Facts, Level], Leaf]
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class Asked:
     """A compiled criterion: its level, and what it met, as the evidence for a level."""
 
     level: LevelOf
-    leaf: Callable[[Facts, Level], Leaf]
+    leaf: LeafOf
 
 
 def compile_criterion(criterion: Criterion, values: Values, lookups: Lookups) -> Asked:
@@ -155,20 +156,18 @@ def _was_sent_as(get: Callable[[Facts], Fact], expected: JsonType, answers: _Ans
 # --- what it met --------------------------------------------------------------------------------------------------
 
 
-def _describer(criterion: Criterion, get: Callable[[Facts], Fact], operand: Any, untold: str | None) -> Callable[[Facts, Level], Leaf]:
+def _describer(criterion: Criterion, get: Callable[[Facts], Fact], operand: Any, untold: str | None) -> LeafOf:
     at, subject, operator, negated = criterion.at, criterion.subject, criterion.operator, criterion.negated
     var = ", ".join(criterion.vars) or None
     expected = dict(operand) if criterion.bounds else plain(operand)
-    other = itemgetter(operand) if operator == "same_as" else None
     nobody = f"nobody has set ${untold}" if untold else None
 
-    def leaf(facts: Facts, level: Level) -> Leaf:
-        fact = get(facts)
+    def written(fact: Fact, level: Level, beside: Any) -> Leaf:
         return Leaf(
             at=at,
             fact=subject,
             operator=operator,
-            expected=_beside(operand, other(facts)) if other else expected,
+            expected=beside,
             level=level,
             state=fact.state,
             negated=negated,
@@ -177,6 +176,18 @@ def _describer(criterion: Criterion, get: Callable[[Facts], Fact], operand: Any,
             actual=_shown(fact),
             sent=fact.sent,
         )
+
+    if operator == "same_as":
+        return lambda facts, level: written(get(facts), level, _beside(operand, facts[operand]))
+    last: tuple[Fact, Level, Leaf] | None = None
+
+    def leaf(facts: Facts, level: Level) -> Leaf:
+        """Rules that ask the same of one snapshot share the leaf; it is one tuple, so that threads see a whole one."""
+        nonlocal last
+        fact, known = get(facts), last
+        if known is None or known[0] is not fact or known[1] is not level:
+            known = last = fact, level, written(fact, level, expected)
+        return known[2]
 
     return leaf
 

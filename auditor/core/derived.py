@@ -65,10 +65,11 @@ class _WithDerived(Mapping[str, Fact]):
         self._known, self._tables = dict(facts), tables
 
     def __getitem__(self, name: str) -> Fact:
-        fact = self._known.get(name)
-        if fact is None:
+        try:
+            return self._known[name]
+        except KeyError:
             fact = self._known[name] = self._derived(name)
-        return fact
+            return fact
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys((*self._known, *DERIVED)))
@@ -80,9 +81,8 @@ class _WithDerived(Mapping[str, Fact]):
         if (derivation := DERIVED.get(name)) is None:
             return _NOT_OFFERED
         sources = [self[source] for source in derivation.sources]
-        lowest = min(sources, key=lambda fact: _LOWEST_FIRST.index(fact.state))
-        if lowest.state is not State.VALUE:
-            return lowest
+        if any(source.state is not State.VALUE for source in sources):
+            return min(sources, key=lambda fact: _LOWEST_FIRST.index(fact.state))
         value = derivation.compute(self._tables, *(source.value for source in sources))
         return Fact(State.UNSET) if value is None else Fact(State.VALUE, value)
 
@@ -140,13 +140,16 @@ def _idna_stable(tables: Tables, host: str) -> bool:
 
 
 def _provider(tables: Tables, host: str) -> Provider | None:
-    labels = (normal_host(host, tables.to_ascii) or "").split(".")
+    name = normal_host(host, tables.to_ascii) or ""
     for provider in tables.providers:
-        for pattern in provider.hosts:
-            wanted = pattern.split(".")
-            if len(wanted) == len(labels) and all(want in ("*", label) for want, label in zip(wanted, labels, strict=True)):
-                return provider
+        if any(pattern == name or ("*" in pattern and _fits(pattern, name)) for pattern in provider.hosts):
+            return provider
     return None
+
+
+def _fits(pattern: str, name: str) -> bool:
+    wanted, labels = pattern.split("."), name.split(".")
+    return len(wanted) == len(labels) and all(want in ("*", label) for want, label in zip(wanted, labels, strict=True))
 
 
 def _provider_name(tables: Tables, host: str) -> str:

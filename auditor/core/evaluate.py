@@ -4,16 +4,24 @@ A criterion is false, absent, unseen or true. `all` is the lowest of its parts a
 nothing passes because something was absent, ill-typed or not looked at.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from operator import attrgetter, itemgetter
+from functools import cache
+from operator import itemgetter
 from typing import Any
 
-from auditor.core.criterion import ABSENT, FALSE, TRUE, UNSEEN, Facts, LevelOf, Values, compile_criterion
-from auditor.core.model import Finding, Leaf, Level, RuleOutcome, Severity, State
+from auditor.core.criterion import ABSENT, FALSE, TRUE, UNSEEN, Asked, Facts, LeafOf, compile_criterion
+from auditor.core.model import Fact, Finding, Leaf, Level, RuleOutcome, Severity, State
 from auditor.core.operators import Lookups
-from auditor.core.policy import All, Condition, Criterion, EffectivePolicy, Rule
+from auditor.core.policy import All, AnyOf, Condition, Criterion, EffectivePolicy, Rating, Rule
+
+Said = Sequence[tuple[LeafOf, Level]]
+"""Evidence that is still to be written: the criteria that decided, each with its level."""
+
+Weighs = Callable[[Facts, date], tuple[Level, Said]]
+
+AskedOf = Callable[[Criterion], Asked]
 
 MAX_REMEMBERED = 1024
 """Findings that a rule keeps, of one day."""
@@ -24,7 +32,7 @@ class CompiledRule:
     """A rule ready to judge. `key` picks what it reads out of all that was seen."""
 
     id: str
-    key: Callable[[Mapping[str, Any]], Any]
+    key: Callable[[Sequence[Any]], Any]
     decide: Callable[[Facts, date], Finding]
 
 
@@ -45,8 +53,11 @@ def compile_policy(policy: EffectivePolicy, lookups: Lookups) -> CompiledPolicy:
         ValueError: A pattern does not compile.
     """
     values = {var.name: var.value for var in policy.vars}
-    rules = tuple(CompiledRule(rule.id, _picking(rule.facts), _compile_rule(rule, values, lookups)) for rule in policy.rules)
-    return CompiledPolicy(policy, rules, tuple(dict.fromkeys(name for rule in policy.rules for name in rule.facts)))
+    # What many rules claim, such as the `when` of their policy, is compiled once, so that they share its evidence
+    asked = cache(lambda criterion: compile_criterion(criterion, values, lookups))
+    reads = tuple(dict.fromkeys(name for rule in policy.rules for name in rule.facts))
+    rules = tuple(CompiledRule(rule.id, _picking([reads.index(name) for name in rule.facts]), _compile_rule(rule, asked)) for rule in policy.rules)
+    return CompiledPolicy(policy, rules, reads)
 
 
 def judge(compiled: CompiledPolicy, facts: Facts, *, as_of: date) -> tuple[Finding, ...]:
@@ -55,39 +66,37 @@ def judge(compiled: CompiledPolicy, facts: Facts, *, as_of: date) -> tuple[Findi
     A rule that has met the same facts on the same day gives the same finding again: servers of one fleet mostly say the same.
     """
     try:
-        return tuple(_recalled(compiled, facts, as_of))
+        return _recalled(compiled, [facts[name] for name in compiled.reads], as_of)
     except Exception:  # noqa: BLE001 - a fact that cannot be had costs the rules that read it, and those alone
         return tuple([_judged(rule, facts, as_of) for rule in compiled.rules])
 
 
-def _recalled(compiled: CompiledPolicy, facts: Facts, as_of: date) -> list[Finding]:
-    seen = {name: _SEEN(facts[name]) for name in compiled.reads}
+def _recalled(compiled: CompiledPolicy, facts: list[Fact], as_of: date) -> tuple[Finding, ...]:
+    remembered = compiled.remembered.get(as_of) or _begun(compiled, as_of)
+    # By the type of the value, too, since in Python `True == 1`
+    seen = [(fact.state, fact.value, type(fact.value), fact.sent, fact.reason) for fact in facts]
     findings = []
-    for rule, known in zip(compiled.rules, _remembered(compiled, as_of), strict=True):
+    named: dict[str, Fact] = {}  # for rules that are judged anew
+    for rule, known in zip(compiled.rules, remembered, strict=True):
         key = rule.key(seen)
         finding = known.get(key)
         if finding is None:
-            finding = _judged(rule, facts, as_of)
+            named = named or dict(zip(compiled.reads, facts, strict=True))
+            finding = _judged(rule, named, as_of)
             if finding.outcome is not RuleOutcome.ERROR and len(known) < MAX_REMEMBERED:
                 known[key] = finding
         findings.append(finding)
-    return findings
+    return tuple(findings)
 
 
-_SEEN = attrgetter("state", "value", "value.__class__", "sent", "reason")
-"""A fact as it is recalled; by its class, too, since in Python `True == 1`."""
+def _picking(places: Sequence[int]) -> Callable[[Sequence[Any]], Any]:
+    return itemgetter(*places) if places else lambda _: None
 
 
-def _picking(names: tuple[str, ...]) -> Callable[[Mapping[str, Any]], Any]:
-    return itemgetter(*names) if names else lambda _: None
-
-
-def _remembered(compiled: CompiledPolicy, as_of: date) -> "tuple[dict[Any, Finding], ...]":
-    known = compiled.remembered.get(as_of)
-    if known is None:
-        compiled.remembered.clear()  # yesterday does not come back
-        known = compiled.remembered[as_of] = tuple({} for _ in compiled.rules)
-    return known
+def _begun(compiled: CompiledPolicy, as_of: date) -> "tuple[dict[Any, Finding], ...]":
+    compiled.remembered.clear()  # yesterday does not come back
+    begun: tuple[dict[Any, Finding], ...] = tuple({} for _ in compiled.rules)
+    return compiled.remembered.setdefault(as_of, begun)
 
 
 def _judged(rule: CompiledRule, facts: Facts, as_of: date) -> Finding:
@@ -113,35 +122,32 @@ _OUTCOMES: dict[tuple[Level, Level], RuleOutcome | None] = {
 }
 """The table of section 6 by the levels of `when` and `require`; None is the rule's `on_missing`."""
 
-_RATED = (RuleOutcome.FAIL, RuleOutcome.NOT_EVALUATED)
 
-
-def _compile_rule(rule: Rule, values: Values, lookups: Lookups) -> Callable[[Facts, date], Finding]:
-    when = _compile(rule.applies, values, lookups) if rule.applies else None
-    require = _compile(rule.require, values, lookups)
-    ratings = [(rating.severity, _compile(rating.when, values, lookups) if rating.when else None) for rating in rule.ratings]
+def _compile_rule(rule: Rule, asked: AskedOf) -> Callable[[Facts, date], Finding]:
+    when = _compile(rule.applies, asked) if rule.applies else None
+    require = _compile(rule.require, asked)
+    rated = _compile_ratings(rule.ratings, asked)
 
     def decide(facts: Facts, as_of: date) -> Finding:
-        applies = when.level(facts, as_of) if when else TRUE
-        applied = tuple(_listed(when, applies, facts, as_of)) if when else ()
+        applies, said = when(facts, as_of) if when else (TRUE, ())
+        applied = _written(said, facts)
         if applies is FALSE:
             return Finding(rule=rule.id, outcome=RuleOutcome.NOT_APPLICABLE, as_of=as_of, applies=applied)
-        required = require.level(facts, as_of)
-        because = tuple(_listed(require, required, facts, as_of))
+        required, said = require(facts, as_of)
+        because = _written(said, facts)
         outcome = _OUTCOMES[applies, required] or rule.on_missing
-        if outcome not in _RATED:
+        if outcome is not RuleOutcome.FAIL and outcome is not RuleOutcome.NOT_EVALUATED:
             return Finding(rule=rule.id, outcome=outcome, as_of=as_of, applies=applied, because=because)
-        severity, taken = _rated(ratings, facts, as_of)
-        lacking = [leaf for leaf in (*applied, *because) if leaf.level in (ABSENT, UNSEEN)]
+        severity, said = rated(facts, as_of)
         return Finding(
             rule=rule.id,
             outcome=outcome,
             as_of=as_of,
             severity=severity,
-            standing=outcome is RuleOutcome.NOT_EVALUATED and all(map(_is_limit, lacking)),
+            standing=outcome is RuleOutcome.NOT_EVALUATED and all(_is_limit(leaf) for leaf in (*applied, *because) if leaf.level in (ABSENT, UNSEEN)),
             applies=applied,
             because=because,
-            severity_because=tuple(_listed(taken, taken.level(facts, as_of), facts, as_of)) if taken else (),
+            severity_because=_written(said, facts),
         )
 
     return decide
@@ -153,75 +159,67 @@ def _is_limit(leaf: Leaf) -> bool:
     return sides - {State.VALUE} == {State.NOT_OFFERED}
 
 
-def _rated(ratings: "list[tuple[Severity, _Node | None]]", facts: Facts, as_of: date) -> "tuple[Severity, _Node | None]":
+def _compile_ratings(ratings: tuple[Rating, ...], asked: AskedOf) -> Callable[[Facts, date], tuple[Severity, Said]]:
     """The first rating that holds, or one above it that may hold and is worse: an unknown never lowers a severity."""
-    possible: list[tuple[Severity, _Node | None]] = []
-    for severity, when in ratings:
-        level = when.level(facts, as_of) if when else TRUE
-        if level is TRUE:
-            possible.insert(0, (severity, when))
-            break
-        if level is not FALSE:
-            possible.append((severity, when))
-    return max(possible, key=lambda rating: rating[0].rank)
+    if len(ratings) == 1 and ratings[0].when is None:
+        always: tuple[Severity, Said] = (ratings[0].severity, ())
+        return lambda _facts, _day: always
+    compiled = [(rating.severity, _compile(rating.when, asked) if rating.when else None) for rating in ratings]
+
+    def rated(facts: Facts, as_of: date) -> tuple[Severity, Said]:
+        possible: list[tuple[Severity, Said]] = []
+        for severity, when in compiled:
+            level, said = when(facts, as_of) if when else (TRUE, ())
+            if level is TRUE:
+                possible.insert(0, (severity, said))
+                break
+            if level is not FALSE:
+                possible.append((severity, said))
+        return max(possible, key=lambda rating: rating[0].rank)
+
+    return rated
 
 
-# --- a condition: levels for speed, nodes for evidence ------------------------------------------------------------
+# --- a condition: its level, and what is to be said for it ---------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Node:
-    """A compiled condition. `leaf` describes a criterion and is None where there are parts."""
-
-    level: LevelOf
-    parts: "tuple[_Node, ...]" = ()
-    leaf: Callable[[Facts, Level], Leaf] | None = None
+def _written(said: Said, facts: Facts) -> tuple[Leaf, ...]:
+    return tuple([leaf(facts, level) for leaf, level in said])
 
 
-def _listed(node: _Node, level: Level, facts: Facts, as_of: date) -> list[Leaf]:
-    """The evidence: of each node those parts that lie on its own side, true or not true."""
-    if node.leaf:
-        return [node.leaf(facts, level)]
-    leaves = []
-    for part in node.parts:
-        found = part.level(facts, as_of)
-        if (found is TRUE) is (level is TRUE):
-            leaves += _listed(part, found, facts, as_of)
-    return leaves
-
-
-def _compile(condition: Condition, values: Values, lookups: Lookups) -> _Node:
+def _compile(condition: Condition, asked: AskedOf) -> Weighs:
     if isinstance(condition, Criterion):
-        asked = compile_criterion(condition, values, lookups)
-        return _Node(asked.level, leaf=asked.leaf)
-    parts = tuple(_compile(part, values, lookups) for part in condition.parts)
-    levels = tuple(part.level for part in parts)
-    return _Node(_lowest(levels) if isinstance(condition, All) else _highest(levels), parts)
+        return _weighs_one(asked(condition))
+    parts = tuple(_compile(part, asked) for part in _flat(condition))
+    return _weighs(parts, min, TRUE) if isinstance(condition, All) else _weighs(parts, max, FALSE)
 
 
-def _lowest(levels: tuple[LevelOf, ...]) -> LevelOf:
-    def lowest_level(facts: Facts, as_of: date) -> Level:
-        lowest = TRUE
-        for level in levels:
-            found = level(facts, as_of)
-            if found < lowest:
-                if found is FALSE:
-                    return FALSE
-                lowest = found
-        return lowest
-
-    return lowest_level
+def _flat(condition: All | AnyOf) -> Iterator[Condition]:
+    """Its parts; one of its own kind, such as a `when` beneath that of the policy, stands for its parts."""
+    for part in condition.parts:
+        if isinstance(part, All | AnyOf) and type(part) is type(condition):
+            yield from _flat(part)
+        else:
+            yield part
 
 
-def _highest(levels: tuple[LevelOf, ...]) -> LevelOf:
-    def highest_level(facts: Facts, as_of: date) -> Level:
-        highest = FALSE
-        for level in levels:
-            found = level(facts, as_of)
-            if found > highest:
-                if found is TRUE:
-                    return TRUE
-                highest = found
-        return highest
+def _weighs_one(asked: Asked) -> Weighs:
+    level_of, leaf = asked.level, asked.leaf
 
-    return highest_level
+    def weigh(facts: Facts, as_of: date) -> tuple[Level, Said]:
+        level = level_of(facts, as_of)
+        return level, ((leaf, level),)
+
+    return weigh
+
+
+def _weighs(parts: tuple[Weighs, ...], pick: Callable[..., Level], of_none: Level) -> Weighs:
+    """The lowest or highest level of the parts, and what is said by those that lie on its own side, true or not true."""
+
+    def weigh(facts: Facts, as_of: date) -> tuple[Level, Said]:
+        weighed = [part(facts, as_of) for part in parts]
+        level = pick([found for found, _ in weighed], default=of_none)
+        holds = level is TRUE
+        return level, [one for found, said in weighed if (found is TRUE) is holds for one in said]
+
+    return weigh

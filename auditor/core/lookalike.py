@@ -1,9 +1,13 @@
 """Whether one host name can be taken for another by a person: `xn--` labels are decoded first, as a mail client or a browser shows them."""
 
 import unicodedata
+from functools import lru_cache
 
 MAX_CHARACTERS = 254
 """Past this a text is no host name, and nothing is compared."""
+
+_REMEMBERED_HOSTS = 1024
+"""One host is compared with many: what each is shown as is worked out once."""
 
 _LONG_NAME = 12
 """From this many characters on, two slips of the pen still look alike."""
@@ -33,6 +37,7 @@ def look_alike(host: str, other: str) -> bool:
     return _strokes(seen) == _strokes(known) or _slips(seen, known, 2 if len(known) >= _LONG_NAME else 1)
 
 
+@lru_cache(maxsize=_REMEMBERED_HOSTS)
 def shown(host: str) -> str:
     """`host` as a person is shown it: decoded, in lower case, composed, without a trailing dot."""
     return unicodedata.normalize("NFC", ".".join(decoded_labels(host)).lower()).removesuffix(".")
@@ -57,6 +62,8 @@ def scripts(letter: str) -> frozenset[str]:
 
 def mixes_scripts(label: str) -> bool:
     """Whether the letters of `label` have no script in common: UTS 39's sign of a spoof."""
+    if label.isascii():  # all its letters are Latin
+        return False
     found = [known for letter in set(label) if (known := scripts(letter))]
     return bool(found) and not frozenset.intersection(*found)
 
@@ -82,6 +89,7 @@ def _decoded(label: str) -> str:
         return label
 
 
+@lru_cache(maxsize=_REMEMBERED_HOSTS)
 def _strokes(name: str) -> str:
     skeleton = unicodedata.normalize("NFD", name).translate(_SKELETON)
     return skeleton.translate(_STROKES).replace("rn", "m").replace("vv", "w")
@@ -89,6 +97,8 @@ def _strokes(name: str) -> str:
 
 def _slips(one: str, two: str, allowed: int) -> bool:
     """Whether at most `allowed` slips (Damerau: insert, drop, replace, exchange neighbours) lead from `one` to `two`."""
+    if abs(len(one) - len(two)) > allowed:  # each slip changes a length by one at most
+        return False
     same = 0
     while same < min(len(one), len(two)) and one[same] == two[same]:
         same += 1

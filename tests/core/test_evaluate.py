@@ -407,6 +407,29 @@ def test_what_is_recalled_is_told_apart_by_type_reason_and_day() -> None:
     assert outcome(value(True), date(2026, 6, 2)) == ("pass", None, None, date(2026, 6, 2))
 
 
+def test_evidence_that_is_shared_says_the_level_of_its_own_day() -> None:
+    ahead = rule(criterion("Host.basic_ends_on", "days_ahead", (("gte", 30),), at="require"))
+    ends = facts(Host__basic_ends_on=date(2026, 7, 15))
+    compiled = compile_policy(policy(ahead), LOOKUPS)
+    levels = [judge(compiled, ends, as_of=day)[0].because[0].level for day in (date(2026, 6, 1), date(2026, 7, 1), date(2026, 6, 1))]
+    assert levels == [TRUE, FALSE, TRUE]
+
+
+def test_evidence_that_is_shared_says_what_stands_beside_it() -> None:
+    same = rule(criterion("SenderAddress", "same_as", "SenderAccount"))
+    compiled = compile_policy(policy(same), LOOKUPS)
+    address = value("pki@corp.com")
+    found = [judge(compiled, facts(SenderAddress=address, SenderAccount=other), as_of=TODAY)[0] for other in ("pki@corp.com", "pki@CORP.com")]
+    assert [finding.because[0].expected["value"] for finding in found] == ["pki@corp.com", "pki@CORP.com"]
+
+
+def test_rules_that_claim_the_same_share_one_leaf() -> None:
+    rules = [rule(criterion("Port", "gt", 1), id_=id_, when=is_true("UseSSL")) for id_ in ("T-1", "T-2")]
+    first, second = judge(compile_policy(policy(*rules), LOOKUPS), facts(UseSSL=True, Port=25), as_of=TODAY)
+    assert first.applies[0] is second.applies[0]
+    assert first.because[0] is second.because[0]
+
+
 def test_what_is_recalled_has_a_limit() -> None:
     compiled = compile_policy(policy(rule(criterion("Port", "gt", 1))), LOOKUPS)
     for port in range(MAX_REMEMBERED + 10):
