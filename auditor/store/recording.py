@@ -10,9 +10,10 @@ from sqlalchemy import Connection, Select, insert, select, update
 
 from auditor.core.canonical import canonical, digest
 from auditor.core.ledger import Kind
-from auditor.core.model import Assessment, Judgement, Memory, TargetText
+from auditor.core.model import Assessment, Judgement, Memory, PolicyText, TargetText
+from auditor.core.notices import Alerting
 from auditor.errors import StoreError
-from auditor.store import calendar, events, ledger, tables
+from auditor.store import calendar, events, ledger, outbox, tables
 from auditor.store.documents import inserted, interned
 from auditor.store.reading import CONTEXT_FIELDS, READ_FIELDS
 from auditor.store.tables import observations
@@ -20,8 +21,16 @@ from auditor.store.tables import observations
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def record(connection: Connection, path: Path, assessment: Assessment, target: TargetText, policy_document: Mapping[str, Any], memory: Memory) -> int:
-    """Write all that a run concluded; returns the number of the observation.
+def record(
+    connection: Connection,
+    path: Path,
+    assessment: Assessment,
+    target: TargetText,
+    policy_document: Mapping[str, Any],
+    memory: Memory,
+    alerting: Alerting,
+) -> int:
+    """Write all that a run concluded, and what people are to be told of it; returns the number of the observation.
 
     Raises:
         ValueError: The parts do not belong together.
@@ -58,6 +67,7 @@ def record(connection: Connection, path: Path, assessment: Assessment, target: T
     if before is None or before.digest != assessment.judgement.policy_digest:
         _note_policy(connection, target_id, policy_document, assessment, before.digest if before is not None else None)
     events.record(connection, target_id, number, assessment.drift, read.started_at)
+    outbox.tell(connection, path, target_id, assessment, target, PolicyText.from_document(policy_document), alerting)
     return number
 
 

@@ -9,7 +9,7 @@ from auditor.core.model.attribution import Attribution, AttributionVerdict, Audi
 from auditor.core.model.event import Drift, DriftEvent, EventState
 from auditor.core.model.fact import CONFIGURED, OAUTH_FIELDS, PROFILE_FIELDS, SECRET_FIELDS, UNKNOWN, Fact, FactValue, JsonType, Shape, State
 from auditor.core.model.finding import Direction, FieldChange, Finding, Leaf, Level, RuleOutcome, Severity, Verdict
-from auditor.core.model.notice import Notice, NoticeKind
+from auditor.core.model.notice import DeliveryState, Notice, NoticeKind
 from auditor.core.model.observation import Collection, Memory, Observation, ReadOutcome
 from auditor.core.model.snapshot import Fingerprint, HeaderSeen, ProfileField, SecretPlace, Snapshot, UnknownField
 from auditor.core.model.standing import MAX_MOVED, Inspection, Moved, PolicyText, RuleText, Standing, TargetText
@@ -34,6 +34,7 @@ __all__ = [
     "ClientCertificate",
     "ClientCredentials",
     "Collection",
+    "DeliveryState",
     "Direction",
     "Drift",
     "DriftEvent",

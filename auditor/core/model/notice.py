@@ -28,6 +28,15 @@ class NoticeKind(StrEnum):
     TEST = "test"
 
 
+class DeliveryState(StrEnum):
+    """How what a channel is owed stands. `CLAIMED`: somebody is sending it; `PARKED`: given up until somebody asks for it again."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    DELIVERED = "delivered"
+    PARKED = "parked"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Notice:
     """One transition, in words that are safe to send: no secret is in them.
