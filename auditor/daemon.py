@@ -89,6 +89,7 @@ def serve(app: App, *, stop: threading.Event | None = None) -> None:
     scheduled = [(target.schedule, offset_of(target.name, spread_s=app.config.spread_s)) for target in app.config.targets if target.schedule]
     if not scheduled:
         raise ConfigError(f"{app.config.file}: no target has a schedule", hint="give `schedule: {every: 15m}` under `defaults` or to a target")
+    _ = app.auditor  # whatever is wrong with database, key, waivers or approvals is said now, and not to a log line later
     stop = stop or threading.Event()
     _on_signal(stop.set)
     reads = Reads(app)

@@ -30,12 +30,17 @@ class TunnelProxy:
     def __init__(self, answer: bytes, *, tls: ssl.SSLContext | None = None) -> None:
         self.answer, self.seen, self._tls = answer, b"", tls
         self._server = socket.create_server(("127.0.0.1", 0))
+        self._server.settimeout(10)  # on a slow machine a client's deadline can pass before it has called
         self.url = f"{'https' if tls else 'http'}://us%40er:pass@127.0.0.1:{self._server.getsockname()[1]}"
         self._thread = threading.Thread(target=self._serve)
         self._thread.start()
 
     def _serve(self) -> None:
-        near, _ = self._server.accept()
+        try:
+            near, _ = self._server.accept()
+        except TimeoutError:
+            return
+        near.settimeout(10)
         with suppress(OSError), near if self._tls is None else self._tls.wrap_socket(near, server_side=True) as near:
             self.seen = near.recv(65536)
             near.sendall(self.answer)

@@ -40,7 +40,8 @@ from auditor.core.model import (
 )
 from auditor.errors import StoreError
 from auditor.store import sqlite, tables
-from auditor.store.store import CONTEXT_FIELDS, READ_FIELDS, Store
+from auditor.store.reading import CONTEXT_FIELDS, READ_FIELDS
+from auditor.store.store import Store
 from auditor.store.tables import OUTCOMES, VERDICTS
 
 DAY = timedelta(days=1)
