@@ -183,6 +183,21 @@ class App:
         """Policies, loaded and checked whole against the configuration."""
         return load_judge(self.config, framework=self.framework)
 
+    def successor(self) -> "App":
+        """An app of the configuration as its file says it now, on the same open database. This one may still be in use; its database is not closed.
+
+        Raises:
+            ConfigError, PolicyError, ...: Something in it is wrong, or it names another database; this app stays as it is.
+        """
+        new = App(config.load(self.config.file), clock=self.clock, secret=self.secret, transport=self.transport, framework=self.framework)
+        if new.config.database != self.config.database:
+            raise ConfigError(f"{new.config.file}: another database is named", hint="that takes a restart")
+        _ = new.judge, new.waiver_file
+        new._store = self.store
+        new.take_stock(new._store, because=MissedBecause.BUSY)
+        _ = new.auditor
+        return new
+
     def judge_by(self, draft: Path | None) -> Judge:
         """Another judge, for whom the policies of `draft`, a file or a folder, stand in the place of those of their names.
 

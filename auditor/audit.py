@@ -14,6 +14,7 @@ from auditor.core.coverage import Terms
 from auditor.core.derived import Tables, with_derived
 from auditor.core.evaluate import CompiledPolicy, judge
 from auditor.core.model import Assessment, AttributionVerdict, Finding, Judgement, Observation, Target, TargetText, Waiver
+from auditor.core.notices import Alerting
 from auditor.core.policy import EffectivePolicy, Rule, Var
 from auditor.core.slots import EPOCH, offset_of
 from auditor.core.waiver import laid_over
@@ -135,6 +136,9 @@ class Auditor:
     store: "Store"
     judge: Judge
     waivers: tuple[Waiver, ...] = ()
+    is_scheduled: bool = True
+    """Whether its reads serve slots; those beside a daemon do not."""
+    alerting: Alerting = field(default_factory=Alerting)
 
     def audit(self, target: Target, *, at: datetime, force: bool = False) -> Assessment:
         """Read `target` once, judge what it says, record it. The run serves the newest slot due at `at`, if nobody has yet.
@@ -142,7 +146,7 @@ class Auditor:
         Raises:
             StoreError: It cannot be recorded.
         """
-        slot = self.store.open_slot(target.name, at)
+        slot = self.store.open_slot(target.name, at) if self.is_scheduled else None
         observation, memory = self.reader.observe(target, self.store.memory(target.name), force=force)
         observation = replace(observation, slot=slot)
         assessment = self.judge.assess(
@@ -153,7 +157,7 @@ class Auditor:
             stored=self._stored,
         )
         policy = self.judge.policy_for(target).policy
-        self.store.record(assessment, target=text_of(target), policy_document=policy.document(), memory=memory)
+        self.store.record(assessment, target=text_of(target), policy_document=policy.document(), memory=memory, alerting=self.alerting)
         if target.attribution and observation.snapshot is not None:
             self._attribute(target, assessment, at=observation.ended_at)
         log.info(

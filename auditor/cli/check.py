@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,12 +107,12 @@ def put_out(shown: "View", wanted: list[tuple[str, Path | None]]) -> None:
 def _check_live(
     settings: Settings, names: tuple[str, ...], labels: tuple[str, ...], *, force: bool, framework: str | None, forms: Collection[str]
 ) -> "tuple[list[Assessment], View]":
-    from auditor import publish
+    from auditor import instance, publish
 
     with opened(settings, framework=framework) as app:
         chosen = _to_read(app, app.select(names, parse_labels(labels)), is_named=bool(names))
         with ThreadPoolExecutor(1) as beside, progress("reading", total=len(chosen), shown=not settings.verbose) as advance:
-            auditor = app.auditor
+            auditor = replace(app.auditor, is_scheduled=not instance.is_held(app.config.database))  # the daemon serves the slots
             ready = beside.submit(publish.get_ready, forms)
             assessments = [advance(done) for done in auditor.audit_all(chosen, clock=app.clock, force=force)]
             ready.result()
