@@ -45,6 +45,7 @@ from auditor.errors import ConfigError, PolicyError, SecretError, StoreError, Us
 if TYPE_CHECKING:
     import httpx
 
+    from auditor.health import Watched
     from auditor.report.view import View
     from auditor.store.store import Store
 
@@ -182,6 +183,14 @@ class App:
     def judge(self) -> Judge:
         """Policies, loaded and checked whole against the configuration."""
         return load_judge(self.config, framework=self.framework)
+
+    def watched(self, trouble: str = "") -> "Watched":
+        """What tells the health of this installation; `trouble` is what is wrong with the configuration's file."""
+        from auditor.health import Watched
+
+        today = self.clock().date()
+        names = tuple(target.name for target in self.config.targets if not target.is_retired(today))
+        return Watched(store=self.store, targets=names, waivers=self.waiver_file.waivers, trouble=trouble)
 
     def successor(self) -> "App":
         """An app of the configuration as its file says it now, on the same open database. This one may still be in use; its database is not closed.

@@ -31,6 +31,15 @@ WAIVERS_NAME = "waivers.yaml"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Where the daemon answers `/healthz` and `/metrics`; elsewhere than on loopback, to whoever shows the token alone."""
+
+    host: str
+    port: int
+    token: SecretRef | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A configuration that was understood whole. Paths are absolute.
 
@@ -49,6 +58,9 @@ class Config:
     fingerprint_key: SecretRef
     spread_s: int
     late_after_s: int
+    workers: int
+    grace_s: int
+    health: Health | None
     vars: Mapping[str, Any]
     target_vars: Mapping[str, Mapping[str, Any]]
     source: yamlfile.YamlFile = field(repr=False)
@@ -101,6 +113,9 @@ def load(path: Path) -> Config:
         fingerprint_key=_anchored(content.fingerprint_key, folder),
         spread_s=content.spread,
         late_after_s=content.late_after,
+        workers=content.workers,
+        grace_s=content.grace,
+        health=_health(source, content.health, folder) if content.health else None,
         vars=content.vars,
         target_vars={entry.name: entry.vars for entry in content.targets},
         source=source,
@@ -270,6 +285,11 @@ class _Report(_Strict):
     schedule: _Schedule = Field(default_factory=lambda: _Schedule(cron="0 6 * * mon"))
 
 
+class _Health(_Strict):
+    listen: Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")] = "127.0.0.1:9464"
+    token: _Secret | None = None
+
+
 class _File(_Strict):
     targets: Annotated[list[_Target], Field(min_length=1)]
     defaults: TargetSettings = Field(default_factory=TargetSettings)
@@ -282,6 +302,9 @@ class _File(_Strict):
     report: _Report = Field(default_factory=_Report)
     spread: _Spread = 0
     late_after: Annotated[_Duration, Field(le=86400)] = 300
+    workers: Annotated[int, Field(ge=1, le=1024)] = 16
+    grace: Annotated[_Spread, Field(le=3600)] = 30
+    health: _Health | None = None
 
 
 # --- from the file to targets -------------------------------------------------------------------------------------
@@ -373,6 +396,17 @@ def _schedule(source: yamlfile.YamlFile, schedule: _Schedule, place: tuple[str |
     if slots.next_slot(found, slots.EPOCH + timedelta(days=20_000)) is None:
         raise ConfigError(f"{source.where(*place, 'cron')}: {schedule.cron!r} names no day that there is")
     return found
+
+
+def _health(source: yamlfile.YamlFile, health: _Health, folder: Path) -> Health:
+    host, _, port = health.listen.rpartition(":")
+    host = host.strip("[]")
+    if not 0 < int(port) < 65536:
+        raise ConfigError(f"{source.where('health', 'listen')}: health.listen: there is no port {port}")
+    if not _is_loopback(host) and health.token is None:
+        hint = "give `token: env:NAME` or file:PATH, or listen on 127.0.0.1"
+        raise ConfigError(f"{source.where('health')}: health listens on {host} for everybody: that needs a token", hint=hint)
+    return Health(host=host, port=int(port), token=_anchored(health.token, folder) if health.token else None)
 
 
 def _base_url(text: str, *, insecure_http: bool) -> tuple[str, str, str]:
@@ -536,6 +570,8 @@ def _known_keys(place: tuple[str | int, ...], document: Any) -> list[str]:
             form = _Schedule
         case ("report",):
             form = _Report
+        case ("health",):
+            form = _Health
         case _:
             form = TargetSettings
     return list(form.model_fields)

@@ -22,16 +22,13 @@ from auditor.core.coverage import MissedBecause
 from auditor.core.model import Schedule, Target
 from auditor.core.slots import next_slot, offset_of
 from auditor.errors import AuditorError, ConfigError
+from auditor.health import HealthServer, Watched
 from auditor.instance import only_one
 
 log = logging.getLogger("auditor.daemon")
 
-WORKERS = 16
 MISFIRE_GRACE_S = 3600
 """A job that could not start in time (a full pool) still runs if it is not later than this; slots say how late it was."""
-
-GRACE_S = 30.0
-"""How long running reads are waited for in the end."""
 
 STANDSTILL_S = 30
 """The clock and the processor's own count of seconds differ by more than this: the machine slept, or the clock was set."""
@@ -52,7 +49,7 @@ class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no ty
 class Reads:
     """The reads that run: whoever owes one and is not being read is handed to the pool."""
 
-    def __init__(self, app: App, *, workers: int = WORKERS) -> None:
+    def __init__(self, app: App, *, workers: int = 16) -> None:
         self.app = app
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
         self._running: set[str] = set()
@@ -116,23 +113,30 @@ class Daemon:
         self.app = app
         self.trouble = ""
         """Why the configuration in the file is not the one in force; empty where it is."""
-        self._reads = Reads(app)
+        self._reads = Reads(app, workers=app.config.workers)
+        health = app.config.health
+        token = app.secret(health.token) if health and health.token else None
+        self._health = HealthServer(health.host, health.port, self._watched, app.clock, token) if health else None
         self._asked = threading.Event()
         self._alarm = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": MISFIRE_GRACE_S}, timezone=UTC)
         self._alarm.add_job(self._reads.serve_due, _reads_of(app), id="reads", next_run_time=app.clock())
         self._alarm.add_job(self._report, SlotTrigger((app.config.report_schedule, 0)), id="report")
 
     def run(self, stop: threading.Event) -> None:
-        """Audit until `stop`; running reads are finished first, within `GRACE_S`."""
+        """Audit until `stop`; running reads are finished first, within the grace period."""
         instance.request_of(self.app.config.database).unlink(missing_ok=True)
         self._alarm.start()
+        if self._health is not None:
+            self._health.start()
         log.info("started", extra={"targets": len(self.app.config.targets), "configuration": str(self.app.config.file)})
         try:
             self._watch(stop)
         finally:
             log.info("stopping: running reads are finished first")
             self._alarm.shutdown(wait=True)
-            self._reads.close(GRACE_S)
+            self._reads.close(self.app.config.grace_s)
+            if self._health is not None:
+                self._health.close()
             log.info("stopped")
 
     def ask_to_reload(self) -> None:
@@ -170,6 +174,9 @@ class Daemon:
                 began, counted = self.app.clock(), time.monotonic()
                 _guarded(lambda: self.app.take_stock(self.app.store, because=MissedBecause.STANDSTILL), "slots that passed were not accounted for")
                 self._reads.serve_due()
+
+    def _watched(self) -> Watched:
+        return self.app.watched(self.trouble)
 
     def _report(self) -> None:
         def write() -> None:

@@ -62,6 +62,9 @@ report:
   schedule: {cron: "0 6 * * mon", timezone: UTC}
 spread: 60s                             # targets on one schedule are read up to this much apart
 late_after: 5m                          # a read that begins later than this after its time counts as late
+workers: 16                             # reads side by side
+grace: 30s                              # how long the daemon waits for running reads when it is stopped
+# health: {listen: 127.0.0.1:9464}      # /healthz and /metrics of the daemon; on another address with token: env:NAME
 """
 
 

@@ -12,7 +12,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, update
 
 from auditor.core.coverage import Coverage, MissedBecause, cover
 from auditor.core.history import History, Stretch
@@ -26,6 +26,7 @@ from auditor.core.model import (
     Finding,
     Memory,
     Notice,
+    ReadOutcome,
     Revocation,
     Shape,
     Snapshot,
@@ -210,6 +211,21 @@ class Store:
         """
         with self._writing() as connection:
             return recording.record(connection, self._path, assessment, target, policy_document, memory, alerting or Alerting())
+
+    def is_writable(self) -> bool:
+        """Whether the database can be written now, to the disk: a full one shows, and so does a folder without permission."""
+        try:
+            with self._writing() as connection:
+                connection.execute(update(tables.targets).values(name=tables.targets.c.name))
+        except StoreError:
+            return False
+        return True
+
+    def reads_by_outcome(self) -> tuple[tuple[str, ReadOutcome, int], ...]:
+        """How many reads of each target are on record, by what they ended in."""
+        counted = select(tables.targets.c.name, observations.c.outcome, func.count()).select_from(observations).join(tables.targets)
+        with self._reading() as connection:
+            return tuple((row[0], row[1], row[2]) for row in connection.execute(counted.group_by(tables.targets.c.name, observations.c.outcome)))
 
     def welcome(self, alerting: Alerting, at: datetime) -> None:
         """Owe channels that are new the state of every target as it is known: who fails already was announced to others only."""
