@@ -67,7 +67,7 @@ def answers(place: SimpleNamespace) -> dict[str, bool]:
     app = place.opened()
     app.judge, app._store = place.judge, place.store  # compiled and open already
     (checked,) = app.auditor.audit_all(app.config.targets, clock=app.clock)
-    daemon._read(app, app.config.targets[0])
+    daemon.Reads(app)._read(app.config.targets[0])
     (read,) = (app.store.latest("lab"),)
     view = app.view(app.config.targets)
     document = json.loads(FORMATS["json"](view))
