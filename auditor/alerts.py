@@ -8,13 +8,12 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from auditor.core.model import DeliveryState, Digest, Receipt
 from auditor.core.notices import Alerting
 
 if TYPE_CHECKING:
-    from auditor.notify import Channel
     from auditor.store.outbox import Batch
     from auditor.store.store import Store
 
@@ -28,6 +27,12 @@ MAX_MESSAGES = 20
 """So many messages go to one channel in one round."""
 
 
+class Channel(Protocol):
+    """What sends. The far end's trouble is its receipt, never raised."""
+
+    def send(self, digest: Digest) -> Receipt: ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Paid:
     """What one round came to: messages delivered, to be tried again, and given up."""
@@ -37,9 +42,7 @@ class Paid:
     parked: int = 0
 
 
-def deliver_due(
-    store: "Store", channels: "Mapping[str, Channel]", alerting: Alerting, *, clock: Callable[[], datetime], attempts: int = 10
-) -> Paid:
+def deliver_due(store: "Store", channels: Mapping[str, Channel], alerting: Alerting, *, clock: Callable[[], datetime], attempts: int = 10) -> Paid:
     """Send each channel what it is owed by now. A message is given up after `attempts`, or when the far end says that it never will be taken.
 
     Raises:
@@ -53,7 +56,8 @@ def deliver_due(
 
 def pause_after(attempts: int) -> timedelta:
     """How long a message waits after it failed for the `attempts`-th time."""
-    return min(FIRST_PAUSE * 2 ** min(attempts - 1, 20), MAX_PAUSE)
+    doubled: int = 1 << min(attempts - 1, 20)
+    return min(FIRST_PAUSE * doubled, MAX_PAUSE)
 
 
 def title_of(batch: "Batch") -> str:
@@ -63,7 +67,7 @@ def title_of(batch: "Batch") -> str:
     return f"{worst.title}{f' (and {more} more)' if more else ''}"
 
 
-def _pay(store: "Store", name: str, channel: "Channel", alerting: Alerting, clock: Callable[[], datetime], attempts: int) -> list[DeliveryState]:
+def _pay(store: "Store", name: str, channel: Channel, alerting: Alerting, clock: Callable[[], datetime], attempts: int) -> list[DeliveryState]:
     outcomes: list[DeliveryState] = []
     while len(outcomes) < MAX_MESSAGES:
         batch = store.claim(name, at=clock(), lease=LEASE)
@@ -75,7 +79,7 @@ def _pay(store: "Store", name: str, channel: "Channel", alerting: Alerting, cloc
     return outcomes
 
 
-def _send(store: "Store", channel: "Channel", batch: "Batch", alerting: Alerting, clock: Callable[[], datetime], attempts: int) -> DeliveryState:
+def _send(store: "Store", channel: Channel, batch: "Batch", alerting: Alerting, clock: Callable[[], datetime], attempts: int) -> DeliveryState:
     digest = Digest(key=batch.key, at=clock(), title=title_of(batch), notices=batch.notices, collector=platform.node())
     try:
         receipt = channel.send(digest)

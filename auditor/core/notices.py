@@ -94,7 +94,10 @@ class QuietHours:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """What a channel wants: notices of `minimum` or worse, of targets with all of `labels`, of one of `owners` where there are any."""
+    """What a channel wants: notices of `minimum` or worse, of targets with all of `labels`, of one of `owners` where there are any.
+
+    Where a target stands at first it is told in any case.
+    """
 
     channel: str
     minimum: Severity = Severity.LOW
@@ -103,8 +106,9 @@ class Route:
 
     def takes(self, notice: Notice) -> bool:
         """Whether the notice goes there. What concerns the installation, and no target, passes labels, not owners."""
+        is_bad_enough = notice.severity.rank >= self.minimum.rank or notice.kind in (NoticeKind.INITIAL, NoticeKind.TEST)
         fits = notice.target is None or set(self.labels) <= set(notice.labels)
-        return notice.severity.rank >= self.minimum.rank and fits and (not self.owners or notice.owner in self.owners)
+        return is_bad_enough and fits and (not self.owners or notice.owner in self.owners)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from auditor.core.model.attribution import Attribution, AttributionVerdict, Audi
 from auditor.core.model.event import Drift, DriftEvent, EventState
 from auditor.core.model.fact import CONFIGURED, OAUTH_FIELDS, PROFILE_FIELDS, SECRET_FIELDS, UNKNOWN, Fact, FactValue, JsonType, Shape, State
 from auditor.core.model.finding import Direction, FieldChange, Finding, Leaf, Level, RuleOutcome, Severity, Verdict
-from auditor.core.model.notice import DeliveryState, Notice, NoticeKind
+from auditor.core.model.notice import Attachment, DeliveryState, Digest, Notice, NoticeKind, Receipt
 from auditor.core.model.observation import Collection, Memory, Observation, ReadOutcome
 from auditor.core.model.snapshot import Fingerprint, HeaderSeen, ProfileField, SecretPlace, Snapshot, UnknownField
 from auditor.core.model.standing import MAX_MOVED, Inspection, Moved, PolicyText, RuleText, Standing, TargetText
@@ -25,6 +25,7 @@ __all__ = [
     "UNKNOWN",
     "Approval",
     "Assessment",
+    "Attachment",
     "Attribution",
     "AttributionVerdict",
     "AuditEntry",
@@ -35,6 +36,7 @@ __all__ = [
     "ClientCredentials",
     "Collection",
     "DeliveryState",
+    "Digest",
     "Direction",
     "Drift",
     "DriftEvent",
@@ -59,6 +61,7 @@ __all__ = [
     "PolicyText",
     "ProfileField",
     "ReadOutcome",
+    "Receipt",
     "Revocation",
     "RuleOutcome",
     "RuleText",

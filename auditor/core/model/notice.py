@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -96,3 +96,49 @@ class Notice:
             severity=Severity(document["severity"]),
             labels=tuple((key, value) for key, value in document["labels"]),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that travels with a message."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """One message for one channel: all that it is owed by `at`. `key` is the same each time that it is sent: the far end may drop one that it has."""
+
+    key: str
+    at: datetime
+    title: str
+    notices: tuple[Notice, ...]
+    collector: str
+    attachments: tuple[Attachment, ...] = ()
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of a message: delivered, to be tried again (not before `after`, where the far end said so), or never to be taken.
+
+    `reason` is safe to print: no credential, and nothing that the far end sent as it came.
+    """
+
+    state: DeliveryState
+    reason: str = ""
+    after: timedelta | None = None
+
+    @staticmethod
+    def delivered() -> "Receipt":
+        return Receipt(state=DeliveryState.DELIVERED)
+
+    @staticmethod
+    def retry(reason: str, *, after: timedelta | None = None) -> "Receipt":
+        return Receipt(state=DeliveryState.PENDING, reason=reason, after=after)
+
+    @staticmethod
+    def parked(reason: str) -> "Receipt":
+        return Receipt(state=DeliveryState.PARKED, reason=reason)
