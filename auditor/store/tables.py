@@ -4,8 +4,10 @@ Whatever repeats from read to read is a document, kept once under the SHA-256 of
 small numbers that refer to documents.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from uuid import UUID
 
 from sqlalchemy import (
     DDL,
@@ -108,6 +110,36 @@ class UtcDateTime(TypeDecorator[datetime]):
             return None if value is None else _EPOCH + value * _MICROSECOND
         except (TypeError, OverflowError):
             raise StoreError(f"the database holds {value!r} where a time is expected", hint="restore the newest backup") from None
+
+
+class CompactId(TypeDecorator[str]):
+    """A text that is mostly a UUID: that lies in SQLite as its 16 bytes instead of 36 characters; any other text as it is."""
+
+    impl = Text
+    cache_ok = True
+
+    def bind_processor(self, dialect: Dialect) -> Callable[[str | None], str | bytes | None] | None:
+        return _packed if dialect.name == "sqlite" else None
+
+    def result_processor(self, _dialect: Dialect, _coltype: object) -> Callable[[str | bytes | None], str | None]:
+        return _unpacked
+
+
+def _packed(value: str | None) -> str | bytes | None:
+    try:
+        known = UUID(value) if value is not None else None
+    except ValueError:
+        return value
+    return known.bytes if known is not None and str(known) == value else value
+
+
+def _unpacked(value: str | bytes | None) -> str | None:
+    if not isinstance(value, bytes):
+        return value
+    try:
+        return str(UUID(bytes=value))
+    except ValueError:
+        raise StoreError(f"the database holds {len(value)} bytes where a UUID is expected", hint="restore the newest backup") from None
 
 
 class Code(TypeDecorator[StrEnum]):
@@ -263,7 +295,7 @@ observations = Table(
     Column("status", SmallInteger),
     Column("attempts", SmallInteger, nullable=False),
     Column("body_bytes", BigInteger),
-    Column("correlation_id", Text),
+    Column("correlation_id", CompactId),
     Column("snapshot_id", _ID, ForeignKey(snapshots.c.id)),
     Column("judgement_id", _ID, ForeignKey(judgements.c.id), nullable=False),
     Column("context_id", _ID, ForeignKey(contexts.c.id), nullable=False),

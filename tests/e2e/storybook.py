@@ -228,7 +228,9 @@ class Fleet:
         except Crash:
             assert crash_after is not None
             self._is_gone, self.fault, self.crash_after = False, "", None
-            self.start()  # the app before it is not closed: a process that was killed closes nothing
+            gone = self.app
+            self.start()
+            gone.close()  # a process that is killed closes nothing, and so leaves its WAL to the next; only then are its handles given back
         else:
             assert self._begun == [target.name for target in chosen if target.name in owing], "who owes a read"
             self.fault, self.crash_after = "", None

@@ -59,6 +59,31 @@ def test_an_assessment_comes_back_as_it_was_recorded(store, made):
     assert store.latest("cmd-01") == concluded
 
 
+UUID_TEXT = "3f0a1b2c-93a4-4f10-9d1e-6a1f2b3c4d5e"
+
+
+@pytest.mark.parametrize(
+    ("said", "size"),
+    [(UUID_TEXT, 16), (UUID_TEXT.upper(), 36), (UUID_TEXT.replace("-", ""), 32), (f"{{{UUID_TEXT}}}", 38), ("req-1", 5), ("", 0), ("ä" * 16, 16)],
+)
+def test_a_correlation_id_comes_back_as_it_was_sent_and_a_uuid_takes_16_bytes(store, made, said, size):
+    made.record(store, made.assessment(observation=replace(made.assessment().observation, collection=made.collection(correlation_id=said))))
+    assert store.latest("cmd-01").observation.collection.correlation_id == said
+    with store._engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT length(correlation_id) FROM observations").scalar() == size
+
+
+def test_a_correlation_id_from_before_it_was_packed_comes_back_and_a_damaged_one_is_named(store, made):
+    made.record(store, made.assessment())
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE observations SET correlation_id = ?", (UUID_TEXT,))
+    assert store.latest("cmd-01").observation.collection.correlation_id == UUID_TEXT
+    with store._engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE observations SET correlation_id = ?", (b"short",))
+    with pytest.raises(StoreError, match="5 bytes where a UUID is expected"):
+        store.latest("cmd-01")
+
+
 def test_trouble_comes_back_with_its_words(store, made):
     concluded = made.trouble()
     made.record(store, concluded)
