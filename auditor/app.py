@@ -46,6 +46,7 @@ from auditor.errors import ConfigError, PolicyError, SecretError, StoreError, Us
 if TYPE_CHECKING:
     import httpx
 
+    from auditor.command.client import Reader
     from auditor.report.view import View
     from auditor.store.store import Store
 
@@ -330,10 +331,14 @@ class App:
 
     @cached_property
     def auditor(self) -> Auditor:
+        reader = self.reader(fingerprint_key(self.config.fingerprint_key))
+        return Auditor(reader=reader, store=self.store, judge=self.judge, waivers=self.waiver_file.waivers)
+
+    def reader(self, key: FingerprintKey) -> "Reader":
+        """What reads servers, making fingerprints under `key`; it needs no database."""
         from auditor.command.client import Reader
 
-        key = fingerprint_key(self.config.fingerprint_key)
-        reader = Reader(
+        return Reader(
             secret=self.secret,
             fingerprint=key.of,
             clock=self.clock,
@@ -343,7 +348,6 @@ class App:
             collector_version=__version__,
             transport=self.transport,
         )
-        return Auditor(reader=reader, store=self.store, judge=self.judge, waivers=self.waiver_file.waivers)
 
     def select(self, names: Sequence[str], labels: Mapping[str, str]) -> tuple[Target, ...]:
         """The configured targets that are named (all that are not retired, where none is) and carry all of `labels`.

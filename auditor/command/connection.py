@@ -316,14 +316,15 @@ class _Stream(httpcore.NetworkStream):
 
 
 def _verified_chain(tls: Any, context: ssl.SSLContext) -> tuple[bytes, ...]:
-    """The chain that OpenSSL verified; empty where it verified nothing. Python has a method for it since 3.13, and had the same below before."""
-    if not _OPENSSL_VERIFIES or context.verify_mode is not ssl.CERT_REQUIRED:
+    """The chain that OpenSSL verified; empty where it verified nothing.
+
+    httpcore gives what lies below ssl.SSLSocket, or an SSLObject within TLS of a proxy; the first has had the method since 3.10, undocumented.
+    """
+    below: Any = tls if hasattr(tls, "get_verified_chain") else getattr(tls, "_sslobj", None)
+    if not _OPENSSL_VERIFIES or context.verify_mode is not ssl.CERT_REQUIRED or not hasattr(below, "get_verified_chain"):
         return ()
-    if hasattr(tls, "get_verified_chain"):
-        return tuple(tls.get_verified_chain())
-    below: Any = getattr(tls, "_sslobj", None)
-    found = below.get_verified_chain() if below is not None and hasattr(below, "get_verified_chain") else ()
-    return tuple(ssl.PEM_cert_to_DER_cert(certificate.public_bytes()) for certificate in found)
+    found = below.get_verified_chain()
+    return tuple(each if isinstance(each, bytes) else ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in found)
 
 
 def _addresses(host: str, port: int, *, within_s: float) -> list[str]:
