@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from auditor import __version__, baselinefile, config, datatables, policyfile, resources, waiverfile
+from auditor import __version__, baselinefile, config, datatables, kfutil, policyfile, resources, waiverfile, yamlfile
 from auditor.audit import Auditor, Judge, planned, text_of
 from auditor.core.assess import Past
 from auditor.core.baseline import baseline, stay_revoked
@@ -45,6 +46,7 @@ from auditor.errors import ConfigError, PolicyError, SecretError, StoreError, Us
 if TYPE_CHECKING:
     import httpx
 
+    from auditor.command.client import Reader
     from auditor.health import Watched
     from auditor.report.view import View
     from auditor.store.store import Store
@@ -91,21 +93,64 @@ def config_places() -> list[Path]:
     return [Path(config.FILE_NAME), *(folder("auditor", appauthor=False) / config.FILE_NAME for folder in (user_config_path, site_config_path))]
 
 
+def vendors_config(*, profile: str | None = None) -> tuple[config.Config, kfutil.Found] | None:
+    """The configuration that `KEYFACTOR_*` or the vendor's own file make where there is no auditor.yaml, and what was found; None where neither is.
+
+    Database and fingerprint key lie in the user's data folder, which is made.
+
+    Raises:
+        ConfigError: What is there names no server that can be audited.
+        StoreError: The folder cannot be made.
+    """
+    from platformdirs import user_data_path
+
+    refuse_skip_verify()
+    found = vendors_server(profile=profile)
+    if found is None:
+        return None
+    folder = user_data_path("auditor", appauthor=False).absolute()
+    ca_file = folder / found.ca_name() if found.ca_pem else None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if ca_file is not None and not ca_file.exists():
+            ca_file.write_text(found.ca_pem or "", encoding="utf-8")
+    except OSError as failure:
+        raise StoreError(f"{folder}: cannot be made: {failure.strerror}", hint="the database and the fingerprint key belong there") from failure
+    path = folder / "from-kfutil.yaml"
+    source = yamlfile.parse(found.as_yaml(ca_file=ca_file), path=str(path), error=ConfigError)
+    return config.understood(source, path), found
+
+
+def vendors_server(*, profile: str | None = None) -> kfutil.Found | None:
+    """The server that the environment or the vendor's file names; None where neither does.
+
+    Raises:
+        ConfigError: What is there names no server that can be audited.
+    """
+    return kfutil.find(os.environ, profile=profile)
+
+
 def read_secret(ref: SecretRef) -> str:
     """The secret behind `ref`, as it is now; one newline at the end of a file is not part of it.
 
     Raises:
         SecretError: There is none, or it is empty, not UTF-8 or too large. The message names the reference alone.
     """
-    if ref.kind == "env":
-        value = os.environ.get(ref.name, "")
-        if not value:
-            raise SecretError(f"{ref}: the environment variable is not set or empty", hint=f"set {ref.name} for the account that runs the auditor")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise SecretError(f"{ref}: not UTF-8", hint="the environment holds bytes of another encoding") from None
-        return value
+    return _SECRETS[ref.kind](ref)
+
+
+def _of_environment(ref: SecretRef) -> str:
+    value = os.environ.get(ref.name, "")
+    if not value:
+        raise SecretError(f"{ref}: the environment variable is not set or empty", hint=f"set {ref.name} for the account that runs the auditor")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise SecretError(f"{ref}: not UTF-8", hint="the environment holds bytes of another encoding") from None
+    return value
+
+
+def _of_file(ref: SecretRef) -> str:
     try:
         with Path(ref.name).open("rb") as stream:
             raw = stream.read(MAX_SECRET_BYTES + 1)
@@ -121,6 +166,38 @@ def read_secret(ref: SecretRef) -> str:
     if not value:
         raise SecretError(f"{ref}: the file is empty", hint="put the secret into it")
     return value
+
+
+def _of_keyring(ref: SecretRef) -> str:
+    try:
+        keyring, errors = import_module("keyring"), import_module("keyring.errors")  # an extra: most installations have no use for it
+    except ImportError:
+        raise SecretError(f"{ref}: the package `keyring` is not installed", hint="pip install 'smtp-auditor[keyring]'") from None
+    service, _, name = ref.name.partition("/")
+    try:
+        value = keyring.get_password(service, name)
+    except errors.KeyringError as failure:  # its words could be anything
+        hint = "is the keyring unlocked for the account that runs the auditor?"
+        raise SecretError(f"{ref}: the keyring gives no answer ({type(failure).__name__})", hint=hint) from None
+    if not isinstance(value, str) or not value:
+        hint = f"`keyring set {service} {name}`, as the account that runs the auditor"
+        raise SecretError(f"{ref}: the keyring has no such entry", hint=hint)
+    return value
+
+
+def _of_vendors_file(ref: SecretRef) -> str:
+    try:
+        return kfutil.secret(ref.name)
+    except ConfigError as failure:
+        raise SecretError(f"{ref}: {failure}", hint=failure.hint) from None
+
+
+_SECRETS: Mapping[str, Callable[[SecretRef], str]] = {
+    "env": _of_environment,
+    "file": _of_file,
+    "keyring": _of_keyring,
+    "kfutil": _of_vendors_file,
+}
 
 
 def fingerprint_key(ref: SecretRef) -> FingerprintKey:
@@ -278,10 +355,14 @@ class App:
 
     @cached_property
     def auditor(self) -> Auditor:
+        reader = self.reader(fingerprint_key(self.config.fingerprint_key))
+        return Auditor(reader=reader, store=self.store, judge=self.judge, waivers=self.waiver_file.waivers)
+
+    def reader(self, key: FingerprintKey) -> "Reader":
+        """What reads servers, making fingerprints under `key`; it needs no database."""
         from auditor.command.client import Reader
 
-        key = fingerprint_key(self.config.fingerprint_key)
-        reader = Reader(
+        return Reader(
             secret=self.secret,
             fingerprint=key.of,
             clock=self.clock,
@@ -291,7 +372,6 @@ class App:
             collector_version=__version__,
             transport=self.transport,
         )
-        return Auditor(reader=reader, store=self.store, judge=self.judge, waivers=self.waiver_file.waivers)
 
     def select(self, names: Sequence[str], labels: Mapping[str, str]) -> tuple[Target, ...]:
         """The configured targets that are named (all that are not retired, where none is) and carry all of `labels`.

@@ -1,7 +1,9 @@
 """Reads `auditor.yaml`: which servers are audited, how they are reached, by which policy they are judged, and where things are kept.
 
-Secrets stand in it by reference only (`env:NAME`, `file:PATH`). Whatever is not understood is refused with file, line and a suggestion,
-before any server is asked. What may be said of a target is one table, `TargetSettings`, for `defaults:` and for each target.
+Secrets stand in it by reference only (`env:NAME`, `file:PATH`, `keyring:SERVICE/NAME`, `kfutil:PROFILE/KEY`).
+Whatever is not understood is refused with file, line and a suggestion, before any server is asked.
+
+What may be said of a target is one table, `TargetSettings`, for `defaults:` and for each target.
 """
 
 import ipaddress
@@ -87,7 +89,15 @@ def load(path: Path) -> Config:
         ConfigError: Something in it is wrong; nothing of it is used then.
     """
     path = path.absolute()
-    source = yamlfile.read(path, error=ConfigError)
+    return understood(yamlfile.read(path, error=ConfigError), path)
+
+
+def understood(source: yamlfile.YamlFile, path: Path) -> Config:
+    """The configuration that `source` says, as if it stood in a file at `path`.
+
+    Raises:
+        ConfigError: Something in it is wrong.
+    """
     if not isinstance(source.value, dict):
         raise ConfigError(f"{path}:1: a configuration is a mapping that has `targets`", hint="`auditor init` writes a commented example")
     try:
@@ -147,12 +157,21 @@ def _duration_s(value: object) -> object:
     raise PydanticCustomError("duration", "a duration is a number and a unit, such as 30s, 15m, 6h or 1d")
 
 
+_SECRET_REF = (
+    r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:\S.*|keyring:[^/\s][^/]*/\S.*"
+    r"|kfutil:[^\s/@][^/@]*/(password|client_secret|access_token)(@\S.*)?)$"
+)
+"""The forms of a reference to a secret. After the `@` stands the vendor's file, if it is not the usual one."""
+
+
 def _secret_ref(value: object) -> object:
-    if isinstance(value, str) and (match := re.fullmatch(r"(env):([A-Za-z_][A-Za-z0-9_]*)|(file):(\S.*)", value)):
-        return SecretRef(match[1] or match[3], match[2] or match[4])
+    if isinstance(value, str) and re.fullmatch(_SECRET_REF, value):
+        kind, _, name = value.partition(":")
+        return SecretRef(kind, name)
     raise PydanticCustomError(
         "secret_ref",
-        "a secret stands here by reference only, as env:NAME or file:PATH (what was found is not shown: it may be the secret)",
+        "a secret stands here by reference only, as env:NAME or file:PATH, keyring:SERVICE/NAME or kfutil:PROFILE/KEY "
+        "(what was found is not shown: it may be the secret)",
     )
 
 
@@ -180,7 +199,7 @@ _Spread = Annotated[
 ]
 _Secret = Annotated[
     SecretRef,
-    BeforeValidator(_secret_ref, json_schema_input_type=Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:\S.*)$")]),
+    BeforeValidator(_secret_ref, json_schema_input_type=Annotated[str, Field(pattern=_SECRET_REF)]),
 ]
 _Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
@@ -451,7 +470,10 @@ def _beside(folder: Path, text: str) -> Path:
 
 
 def _anchored(ref: SecretRef, folder: Path) -> SecretRef:
-    return SecretRef("file", str(_beside(folder, ref.name))) if ref.kind == "file" else ref
+    if ref.kind == "file":
+        return SecretRef("file", str(_beside(folder, ref.name)))
+    place, at, path = ref.name.partition("@")
+    return SecretRef("kfutil", f"{place}@{_beside(folder, path)}") if ref.kind == "kfutil" and at else ref
 
 
 def _folder(source: yamlfile.YamlFile, folder: Path, text: str, place: tuple[str | int, ...]) -> Path:
@@ -532,7 +554,7 @@ def _first_error(source: yamlfile.YamlFile, failure: ValidationError) -> ConfigE
         case "missing":
             return ConfigError(f"{where}: {dotted or 'the file'} has no `{key}`", hint=f"add `{key}:`")
         case "union_tag_not_found" | "union_tag_invalid":
-            return ConfigError(f"{where}: {dotted} needs a type", hint="type: basic, oauth or token")
+            return ConfigError(f"{where}: {dotted} needs a type", hint="type: basic, oauth or token; Kerberos is not built")
         case _ if "vars" in place:
             return ConfigError(f"{where}: {dotted} must be true, false, an integer, text, a list of these, or null, not {_kind_of(value)}")
         case kind if kind in _KINDS:

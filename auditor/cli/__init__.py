@@ -34,6 +34,7 @@ _COMMANDS = {
     "check": ("auditor.cli.check", "check", "Read servers now, judge what they say, record it."),
     "daemon": ("auditor.cli.daemon", "daemon", "Do so on schedule, until told to stop."),
     "reload": ("auditor.cli.reload", "reload", "Have the daemon read its configuration anew."),
+    "doctor": ("auditor.cli.doctor", "doctor", "Say what keeps it from working, and what to do next."),
     "show": ("auditor.cli.show", "show", "Show where one target stands."),
     "diff": ("auditor.cli.diff", "diff", "Show field by field what a target says otherwise than before."),
     "history": ("auditor.cli.history", "history", "Tell what changed on a target, between which reads, and how it ended."),

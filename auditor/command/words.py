@@ -17,7 +17,8 @@ import httpx
 
 from auditor.core.model import ReadOutcome
 
-_WAITING = "further calls wait, since Command logs each denied one (`--force` tries at once)"
+WAITING = "further calls wait, since Command logs each denied one (`--force` tries at once)"
+"""What follows on a denial in an audit; whoever asks without keeping a record leaves it out."""
 
 HINTS: Mapping[ReadOutcome, str] = MappingProxyType(
     {
@@ -26,8 +27,8 @@ HINTS: Mapping[ReadOutcome, str] = MappingProxyType(
         ReadOutcome.TIMEOUT: "the server or the way to it is slow; if that is to be expected, raise `timeout`",
         ReadOutcome.TLS_FAILED: "if a private certification authority issued the certificate, name its root certificate in `ca_file`",
         ReadOutcome.REDIRECTED: "redirects are not followed, credentials would go along; put the final address into `url` and `api_path`",
-        ReadOutcome.UNAUTHENTICATED: f"check user, password or client of this target; {_WAITING}",
-        ReadOutcome.FORBIDDEN: f"give the account's role the permission `/system_settings/read/`; {_WAITING}",
+        ReadOutcome.UNAUTHENTICATED: f"check user, password or client of this target; {WAITING}",
+        ReadOutcome.FORBIDDEN: f"give the account's role the permission `/system_settings/read/`; {WAITING}",
         ReadOutcome.NOT_FOUND: "this does not look like Command: is `api_path` right? It is usually KeyfactorAPI",
         ReadOutcome.REJECTED: "Command took the request for wrong; its log shows why, under the correlation id if one is given",
         ReadOutcome.UNSUPPORTED_VERSION: "this auditor reads API versions 1 and 2 of `/SMTP`; is Command, or this auditor, out of date?",
