@@ -4,7 +4,6 @@ Secrets stand in it by reference only (`env:NAME`, `file:PATH`). Whatever is not
 before any server is asked. What may be said of a target is one table, `TargetSettings`, for `defaults:` and for each target.
 """
 
-import ipaddress
 import json
 import os
 import re
@@ -22,6 +21,7 @@ from pydantic_core import PydanticCustomError
 
 from auditor import yamlfile
 from auditor.core import model, slots
+from auditor.core.addresses import url_fault as _url_fault
 from auditor.core.model import Schedule, SecretRef, Target
 from auditor.errors import ConfigError, did_you_mean
 
@@ -383,29 +383,6 @@ def _base_url(text: str, *, insecure_http: bool) -> tuple[str, str, str]:
     if parts.path.strip("/") or parts.query or parts.fragment:
         return "", "url has a path", "url is scheme, host and port; the path goes into api_path (KeyfactorAPI unless you set it)"
     return f"{parts.scheme}://{parts.netloc}", "", ""
-
-
-def _url_fault(text: str, *, insecure_http: bool) -> str:
-    """What makes `text` no address that credentials may be sent to; empty where nothing does. Never quotes the text: it may hold a password."""
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        return "is not a URL"
-    if not host or not text.isascii() or any(character.isspace() for character in text):
-        return "is not a URL with a host in ASCII"
-    if "@" in parts.netloc:
-        return "has a user or password in it"
-    if parts.scheme == "http":
-        return "" if insecure_http and _is_loopback(host) else "is not https"
-    return "" if parts.scheme == "https" else "is not https"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _beside(folder: Path, text: str) -> Path:

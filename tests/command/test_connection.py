@@ -15,9 +15,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from auditor.command.connection import Connection, TlsContexts
+from auditor.exchange.connection import Connection, TlsContexts
 from auditor.command.session import _proxy_for
-from auditor.command.words import Trouble, of_failure
+from auditor.exchange.trouble import Trouble, of_failure
 from auditor.core.model import ClientCertificate, Memory, ReadOutcome
 from tests.command.far_end import Authority, FarEnd, Issued, OurEnd, drip, reply, target_at
 
