@@ -29,7 +29,7 @@ from auditor.errors import AuditorError
 
 if TYPE_CHECKING:
     from auditor.command.client import Reader
-    from auditor.command.connection import Peer
+    from auditor.exchange.connection import Peer
 
 LOW_DISK_BYTES, NO_DISK_BYTES = 500 * 1000 * 1000, 20 * 1000 * 1000
 """A year of one target on a quarter of an hour is some 10 MB; with less than the second figure a backup or an upgrade fails."""
@@ -233,8 +233,8 @@ def _secrets(app: App, target: Target) -> Iterator[Check]:
 
 
 def _certificates(app: App, target: Target) -> Iterator[Check]:
-    from auditor.command.connection import TlsContexts
-    from auditor.command.words import Trouble
+    from auditor.exchange.connection import TlsContexts
+    from auditor.exchange.trouble import Trouble
 
     ours = target.client_certificate
     named = [path for path in (target.ca_file, ours and ours.certificate) if path]
@@ -307,7 +307,7 @@ def _broken_at(observation: Observation, target: Target, peer: "Peer", memory: M
 
 
 def _stage(app: App, target: Target, stage: str, observation: Observation, peer: "Peer", broken: str | None) -> Check:
-    from auditor.command.words import WAITING
+    from auditor.exchange.trouble import WAITING
 
     if stage == broken:
         return _fail(stage, observation.message, observation.hint.removesuffix(f"; {WAITING}"))
@@ -362,7 +362,7 @@ def _profile(observation: Observation) -> Check:
 def _tls(target: Target, peer: "Peer", *, at: datetime) -> Check:
     from cryptography import x509
 
-    from auditor.command.words import printable
+    from auditor.exchange.trouble import printable
 
     if peer.tls_version is None:
         step = "for a try on this machine alone; else use https"

@@ -14,9 +14,7 @@ from typing import Any
 import httpx
 
 from auditor.command import auditlog, auth, headers, pam, wire
-from auditor.command.connection import Answer, Peer, TlsContexts
 from auditor.command.session import Session
-from auditor.command.words import Trouble
 from auditor.core.model import (
     AuditTrail,
     Collection,
@@ -30,6 +28,8 @@ from auditor.core.model import (
     Target,
     TrailOutcome,
 )
+from auditor.exchange.connection import Answer, Peer, TlsContexts
+from auditor.exchange.trouble import Trouble
 
 _log = logging.getLogger("auditor.command")
 

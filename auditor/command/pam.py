@@ -9,9 +9,9 @@ from typing import Any
 
 from auditor.command import listing
 from auditor.command.session import Session
-from auditor.command.words import Trouble
 from auditor.core.detectors import shown_text
 from auditor.core.model import Fact, SecretPlace, Snapshot, State
+from auditor.exchange.trouble import Trouble
 
 PERMISSION = "/pam/read/"
 MAX_NAME = 64

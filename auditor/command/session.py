@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from auditor.command import auth, words
-from auditor.command.connection import Answer, Connection, TlsContexts
-from auditor.command.words import Trouble
 from auditor.core.canonical import digest
 from auditor.core.model import BasicAuth, ClientCredentials, Fingerprint, ReadOutcome, SecretRef, StaticToken, Target
 from auditor.errors import SecretError
+from auditor.exchange.connection import Answer, Connection, TlsContexts
+from auditor.exchange.trouble import Trouble
 
 OVERALL_TIMEOUTS = 4
 """All requests of one session, with the waits between them, end within so many times `timeout_s`."""

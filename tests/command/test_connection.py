@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from auditor.command.connection import Connection, TlsContexts
 from auditor.command.session import _proxy_for
-from auditor.command.words import Trouble, of_failure
 from auditor.core.model import ClientCertificate, Memory, ReadOutcome
+from auditor.exchange.connection import Connection, TlsContexts
+from auditor.exchange.trouble import Trouble, of_failure
 from tests.command.far_end import Authority, FarEnd, Issued, OurEnd, drip, reply, target_at
 
 PROFILE = '{"Host": "smtp.corp.example", "Id": 1}'

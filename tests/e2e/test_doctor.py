@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from auditor.checkup import Status, disk
-from auditor.command.words import WAITING
 from auditor.core.model import ReadOutcome
+from auditor.exchange.trouble import WAITING
 from auditor.simulator.accounts import READ_AUDIT_LOG, READ_PAM, READ_SYSTEM_SETTINGS
 from auditor.simulator.command import TOKEN_PATH, NotConfigured
 from auditor.simulator.profile import COMMAND_10, in_pam

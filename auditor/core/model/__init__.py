@@ -6,6 +6,7 @@ Nothing here can hold a secret: a fact of a secret is its state, what identifies
 from auditor.core.model.approval import Approval, Revocation
 from auditor.core.model.assessment import Assessment, Judgement
 from auditor.core.model.attribution import Attribution, AttributionVerdict, AuditEntry, AuditTrail, Naming, Signature, TrailOutcome
+from auditor.core.model.channel import AppriseChannel, ChannelConfig, Heartbeat, MailChannel, MailTls, SyslogChannel, WebhookChannel
 from auditor.core.model.event import Drift, DriftEvent, EventState
 from auditor.core.model.fact import CONFIGURED, OAUTH_FIELDS, PROFILE_FIELDS, SECRET_FIELDS, UNKNOWN, Fact, FactValue, JsonType, Shape, State
 from auditor.core.model.finding import Direction, FieldChange, Finding, Leaf, Level, RuleOutcome, Severity, Verdict
@@ -23,6 +24,7 @@ __all__ = [
     "PROFILE_FIELDS",
     "SECRET_FIELDS",
     "UNKNOWN",
+    "AppriseChannel",
     "Approval",
     "Assessment",
     "Attachment",
@@ -32,6 +34,7 @@ __all__ = [
     "AuditTrail",
     "Auth",
     "BasicAuth",
+    "ChannelConfig",
     "ClientCertificate",
     "ClientCredentials",
     "Collection",
@@ -47,11 +50,14 @@ __all__ = [
     "Finding",
     "Fingerprint",
     "HeaderSeen",
+    "Heartbeat",
     "Inspection",
     "JsonType",
     "Judgement",
     "Leaf",
     "Level",
+    "MailChannel",
+    "MailTls",
     "Memory",
     "Moved",
     "Naming",
@@ -75,6 +81,7 @@ __all__ = [
     "Standing",
     "State",
     "StaticToken",
+    "SyslogChannel",
     "Target",
     "TargetText",
     "TokenAuthMethod",
@@ -82,4 +89,5 @@ __all__ = [
     "UnknownField",
     "Verdict",
     "Waiver",
+    "WebhookChannel",
 ]

@@ -1,7 +1,7 @@
 """A notice: one transition that people are told of, once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
@@ -100,31 +100,33 @@ class Notice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A file that travels with a message."""
+    """A file that goes with a message, where the channel takes files."""
 
     name: str
     media_type: str
-    content: bytes
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Digest:
-    """One message for one channel: all that it is owed by `at`. `key` is the same each time that it is sent: the far end may drop one that it has."""
+    """One message: all that one channel is told at once.
+
+    By `key` the far end knows a message that comes twice. `collector` is the host that sends it, `link` the address where more is to be read.
+    """
 
     key: str
     at: datetime
     title: str
     notices: tuple[Notice, ...]
-    collector: str
     attachments: tuple[Attachment, ...] = ()
+    collector: str = ""
     link: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
-    """What became of a message: delivered, to be tried again (not before `after`, where the far end said so), or never to be taken.
-
-    `reason` is safe to print: no credential, and nothing that the far end sent as it came.
+    """What became of a message: `DELIVERED`, `PENDING` (it may pass: try again, `after` some time where the far end says so) or `PARKED` (it never
+    will be taken as it is). `reason` is safe to print and to store: what the far end wrote is not in it, and no secret.
     """
 
     state: DeliveryState
@@ -132,8 +134,8 @@ class Receipt:
     after: timedelta | None = None
 
     @staticmethod
-    def delivered() -> "Receipt":
-        return Receipt(state=DeliveryState.DELIVERED)
+    def delivered(reason: str = "") -> "Receipt":
+        return Receipt(state=DeliveryState.DELIVERED, reason=reason)
 
     @staticmethod
     def retry(reason: str, *, after: timedelta | None = None) -> "Receipt":

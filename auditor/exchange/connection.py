@@ -20,9 +20,9 @@ import httpcore
 import httpx
 import truststore
 
-from auditor.command import words
-from auditor.command.words import Trouble
 from auditor.core.model import ReadOutcome
+from auditor.exchange import trouble
+from auditor.exchange.trouble import Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,15 @@ class Connection:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.who, self.peer = who, Peer()
-        self._deadline = _Deadline(self.peer, tls_in_tls=proxy_context is not None)
+        self._deadline = Deadline(self.peer, tls_in_tls=proxy_context is not None)
         self._transport = transport or _Transport(context, proxy, proxy_context, self._deadline)
 
     def exchange(
-        self, method: str, url: str, *, headers: dict[str, str], content: bytes | None = None, timeout_s: float, max_body_bytes: int
+        self, method: str, url: str, *, headers: dict[str, str], content: bytes | None = None, timeout_s: float, max_body_bytes: int | None
     ) -> Answer:
         """Send one request and read its answer within `timeout_s`, name resolution and handshake included.
+
+        Where `max_body_bytes` is None the status is the answer: the body is not read, and can be of any kind.
 
         Raises:
             Trouble: There was no answer, or a 200 that is too large or encoded.
@@ -83,14 +85,16 @@ class Connection:
             finally:
                 response.close()
         except (httpx.HTTPError, httpx.InvalidURL, *_HTTPCORE_ERRORS, OSError, ValueError) as error:
-            raise words.of_failure(httpcore.ReadTimeout() if watchdog.has_cut else error, self.who) from None
+            raise trouble.of_failure(httpcore.ReadTimeout() if watchdog.has_cut else error, self.who) from None
         finally:
             watchdog.cancel()
 
-    def _read(self, response: httpx.Response, max_body_bytes: int) -> Answer:
+    def _read(self, response: httpx.Response, max_body_bytes: int | None) -> Answer:
         def answer(body: bytes) -> Answer:
             return Answer(response.status_code, response.headers, body)
 
+        if max_body_bytes is None:
+            return answer(b"")
         is_encoded = response.headers.get("Content-Encoding", "identity").strip().lower() != "identity"
         if response.status_code == 200 and is_encoded:
             raise Trouble(ReadOutcome.MALFORMED, f"{self.who} sent its answer encoded, though we ask for none", hint="does a proxy compress it?")
@@ -216,7 +220,7 @@ _HTTPCORE_ERRORS = (
 )
 
 
-class _Deadline(httpcore.NetworkBackend):
+class Deadline(httpcore.NetworkBackend):
     """Sockets whose every wait ends at one time, however slowly the other side drips.
 
     httpx has timeouts for each single read, and the `trace` extension with a timer that shuts the socket down does not reach connecting to several
@@ -252,7 +256,7 @@ class _Deadline(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         addresses = _addresses(host, port, within_s=self.left_s())
-        failure: Exception = words.of_dns(host, OSError())
+        failure: Exception = trouble.of_dns(host, OSError())
         for tried, address in enumerate(addresses):
             share_s = self.left_s() / (len(addresses) - tried)  # an address that swallows everything leaves time for the next
             try:
@@ -269,7 +273,7 @@ class _Deadline(httpcore.NetworkBackend):
 class _Watchdog(threading.Timer):
     """Shuts the socket down when time is up: httpcore's TLS within TLS waits anew for each record, so only this ends a drip there."""
 
-    def __init__(self, timeout_s: float, deadline: _Deadline) -> None:
+    def __init__(self, timeout_s: float, deadline: Deadline) -> None:
         super().__init__(timeout_s, self._cut)
         self.daemon = True
         self.has_cut = False
@@ -282,7 +286,7 @@ class _Watchdog(threading.Timer):
 
 
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
         self._stream, self._deadline = stream, deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
@@ -345,9 +349,9 @@ def _addresses(host: str, port: int, *, within_s: float) -> list[str]:
     try:
         answer = found.get(timeout=within_s)
     except Empty:
-        raise words.of_dns(host, None) from None
+        raise trouble.of_dns(host, None) from None
     if isinstance(answer, Exception):
-        raise words.of_dns(host, answer)
+        raise trouble.of_dns(host, answer)
     return answer
 
 
