@@ -105,11 +105,13 @@ def read_secret(ref: SecretRef) -> str:
         except UnicodeEncodeError:
             raise SecretError(f"{ref}: not UTF-8", hint="the environment holds bytes of another encoding") from None
         return value
+    is_credential = ref.kind == "credential"
     try:
-        with Path(ref.name).open("rb") as stream:
+        with (_credential(ref) if is_credential else Path(ref.name)).open("rb") as stream:
             raw = stream.read(MAX_SECRET_BYTES + 1)
     except OSError as failure:
         hint = "create it, readable for the account that runs the auditor alone"
+        hint = f"the unit hands it over: LoadCredential={ref.name}:/PATH/OF/THE/SECRET" if is_credential else hint
         raise SecretError(f"{ref}: cannot be read: {failure.strerror or type(failure).__name__}", hint=hint) from None
     if len(raw) > MAX_SECRET_BYTES:
         raise SecretError(f"{ref}: larger than {MAX_SECRET_BYTES} bytes", hint="is this the right file?")
@@ -120,6 +122,15 @@ def read_secret(ref: SecretRef) -> str:
     if not value:
         raise SecretError(f"{ref}: the file is empty", hint="put the secret into it")
     return value
+
+
+def _credential(ref: SecretRef) -> Path:
+    """Where systemd put the credential that the unit loads for this process alone (systemd.exec(5), LoadCredential=)."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    if not folder:
+        hint = f"that is a unit's, with LoadCredential={ref.name}:/PATH/OF/THE/SECRET; in a shell, systemd-run hands one over with -p"
+        raise SecretError(f"{ref}: this process was given no credentials (CREDENTIALS_DIRECTORY is not set)", hint=hint)
+    return Path(folder) / ref.name
 
 
 def fingerprint_key(ref: SecretRef) -> FingerprintKey:

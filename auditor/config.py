@@ -1,7 +1,7 @@
 """Reads `auditor.yaml`: which servers are audited, how they are reached, by which policy they are judged, and where things are kept.
 
-Secrets stand in it by reference only (`env:NAME`, `file:PATH`). Whatever is not understood is refused with file, line and a suggestion,
-before any server is asked. What may be said of a target is one table, `TargetSettings`, for `defaults:` and for each target.
+Secrets stand in it by reference only (`env:NAME`, `file:PATH`, `credential:NAME`). Whatever is not understood is refused with file, line and a
+suggestion, before any server is asked. What may be said of a target is one table, `TargetSettings`, for `defaults:` and for each target.
 """
 
 import ipaddress
@@ -132,12 +132,15 @@ def _duration_s(value: object) -> object:
     raise PydanticCustomError("duration", "a duration is a number and a unit, such as 30s, 15m, 6h or 1d")
 
 
+_SECRET_REF = r"env:[A-Za-z_][A-Za-z0-9_]*|file:\S.*|credential:[A-Za-z0-9_][A-Za-z0-9._-]{0,254}"
+
+
 def _secret_ref(value: object) -> object:
-    if isinstance(value, str) and (match := re.fullmatch(r"(env):([A-Za-z_][A-Za-z0-9_]*)|(file):(\S.*)", value)):
-        return SecretRef(match[1] or match[3], match[2] or match[4])
+    if isinstance(value, str) and re.fullmatch(_SECRET_REF, value):
+        return SecretRef(*value.split(":", 1))
     raise PydanticCustomError(
         "secret_ref",
-        "a secret stands here by reference only, as env:NAME or file:PATH (what was found is not shown: it may be the secret)",
+        "a secret stands here by reference only, as env:NAME, file:PATH or credential:NAME (what was found is not shown: it may be the secret)",
     )
 
 
@@ -165,7 +168,7 @@ _Spread = Annotated[
 ]
 _Secret = Annotated[
     SecretRef,
-    BeforeValidator(_secret_ref, json_schema_input_type=Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:\S.*)$")]),
+    BeforeValidator(_secret_ref, json_schema_input_type=Annotated[str, Field(pattern=f"^({_SECRET_REF})$")]),
 ]
 _Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
@@ -480,7 +483,7 @@ _KINDS = {
 _REFUSED_KEYS = {
     "skip_tls_verify": "use ca_file for a private CA; if it must be, insecure_skip_verify: true, and every report will say so",
     "verify": "certificates are always verified; use ca_file for a private CA",
-    "password": "credentials stand under `auth`, by reference: env:NAME or file:PATH",
+    "password": "credentials stand under `auth`, by reference: env:NAME, file:PATH or credential:NAME",
 }
 
 

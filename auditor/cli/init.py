@@ -11,7 +11,7 @@ _TEMPLATE = """\
 # yaml-language-server: $schema=auditor.schema.json
 #
 # What the auditor watches. Relative paths count from this file's folder. Secrets never stand here: say where they are,
-# as env:NAME or file:PATH (a systemd credential or a mounted secret is a file). Check what is understood with `auditor targets list`.
+# as env:NAME, file:PATH or credential:NAME (what systemd hands over, with LoadCredential=). Check what is understood with `auditor targets list`.
 
 targets:
 - name: prod
