@@ -6,6 +6,7 @@ A slow channel holds up itself alone. What was sent and not written down, becaus
 import logging
 import platform
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -23,6 +24,7 @@ LEASE = timedelta(minutes=5)
 """How long a message belongs to whoever claimed it; a channel's own deadline is far below."""
 FIRST_PAUSE = timedelta(minutes=1)
 MAX_PAUSE = timedelta(hours=6)
+MAX_SENDERS = 8
 MAX_MESSAGES = 20
 """So many messages go to one channel in one round."""
 
@@ -48,7 +50,11 @@ def deliver_due(store: "Store", channels: Mapping[str, Channel], alerting: Alert
     Raises:
         StoreError: The outbox cannot be read or written.
     """
-    outcomes = [outcome for name, channel in channels.items() for outcome in _pay(store, name, channel, alerting, clock, attempts)]
+    if not channels:
+        return Paid()
+    with ThreadPoolExecutor(min(len(channels), MAX_SENDERS), thread_name_prefix="send") as pool:
+        rounds = [pool.submit(_pay, store, name, channel, alerting, clock, attempts) for name, channel in channels.items()]
+    outcomes = [outcome for paid in rounds for outcome in paid.result()]
     return Paid(
         delivered=outcomes.count(DeliveryState.DELIVERED), retried=outcomes.count(DeliveryState.PENDING), parked=outcomes.count(DeliveryState.PARKED)
     )

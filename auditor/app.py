@@ -27,27 +27,37 @@ from auditor.core.model import (
     Approval,
     Assessment,
     Collection,
+    DeliveryState,
+    Digest,
     Fact,
     Inspection,
+    MailChannel,
+    Notice,
+    NoticeKind,
     Observation,
     PolicyText,
     ReadOutcome,
     Revocation,
     SecretRef,
+    Severity,
     Snapshot,
     State,
     StaticToken,
     Target,
     TargetText,
 )
-from auditor.core.waiver import in_scope
+from auditor.core.notices import Alerting, of_waivers
+from auditor.core.relay import relay_warning, uses_audited_relay
+from auditor.core.waiver import in_scope, review
 from auditor.errors import ConfigError, PolicyError, SecretError, StoreError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import httpx
 
+    from auditor.alerts import Channel, Paid
     from auditor.command.client import Reader
     from auditor.health import Watched
+    from auditor.notify import Means
     from auditor.report.view import View
     from auditor.store.store import Store
 
@@ -151,11 +161,13 @@ def _of_environment(ref: SecretRef) -> str:
 
 
 def _of_file(ref: SecretRef) -> str:
+    is_credential = ref.kind == "credential"
     try:
-        with Path(ref.name).open("rb") as stream:
+        with (_credential(ref) if is_credential else Path(ref.name)).open("rb") as stream:
             raw = stream.read(MAX_SECRET_BYTES + 1)
     except OSError as failure:
         hint = "create it, readable for the account that runs the auditor alone"
+        hint = f"the unit hands it over: LoadCredential={ref.name}:/PATH/OF/THE/SECRET" if is_credential else hint
         raise SecretError(f"{ref}: cannot be read: {failure.strerror or type(failure).__name__}", hint=hint) from None
     if len(raw) > MAX_SECRET_BYTES:
         raise SecretError(f"{ref}: larger than {MAX_SECRET_BYTES} bytes", hint="is this the right file?")
@@ -166,6 +178,15 @@ def _of_file(ref: SecretRef) -> str:
     if not value:
         raise SecretError(f"{ref}: the file is empty", hint="put the secret into it")
     return value
+
+
+def _credential(ref: SecretRef) -> Path:
+    """Where systemd put the credential that the unit loads for this process alone (systemd.exec(5), LoadCredential=)."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    if not folder:
+        hint = f"that is a unit's, with LoadCredential={ref.name}:/PATH/OF/THE/SECRET; in a shell, systemd-run hands one over with -p"
+        raise SecretError(f"{ref}: this process was given no credentials (CREDENTIALS_DIRECTORY is not set)", hint=hint)
+    return Path(folder) / ref.name
 
 
 def _of_keyring(ref: SecretRef) -> str:
@@ -195,6 +216,7 @@ def _of_vendors_file(ref: SecretRef) -> str:
 _SECRETS: Mapping[str, Callable[[SecretRef], str]] = {
     "env": _of_environment,
     "file": _of_file,
+    "credential": _of_file,
     "keyring": _of_keyring,
     "kfutil": _of_vendors_file,
 }
@@ -281,7 +303,7 @@ class App:
         _ = new.judge, new.waiver_file
         new._store = self.store
         new.take_stock(new._store, because=MissedBecause.BUSY)
-        _ = new.auditor
+        _ = new.auditor, new.channels
         return new
 
     def judge_by(self, draft: Path | None) -> Judge:
@@ -316,6 +338,7 @@ class App:
         """Bring `store` up to now; slots that passed without a read were missed for the reason `because`."""
         plan = [planned(target, spread_s=self.config.spread_s, late_after_s=self.config.late_after_s) for target in self.config.targets]
         store.take_stock(plan, self.clock(), because=because)
+        store.welcome(self.alerting, self.clock())
         store.note_settings(configuration=config.flat(self.config.source.value), waivers=self.waiver_file.waivers, at=self.clock())
         if self.config.baselines is not None:
             self._import_folder(store, self.config.baselines)
@@ -356,7 +379,83 @@ class App:
     @cached_property
     def auditor(self) -> Auditor:
         reader = self.reader(fingerprint_key(self.config.fingerprint_key))
-        return Auditor(reader=reader, store=self.store, judge=self.judge, waivers=self.waiver_file.waivers)
+        return Auditor(
+            reader=reader,
+            store=self.store,
+            judge=self.judge,
+            waivers=self.waiver_file.waivers,
+            alerting=self.alerting,
+            events=self.config.events,
+        )
+
+    @cached_property
+    def alerting(self) -> Alerting:
+        """To whom what is told, and when."""
+        alerts = self.config.alerts
+        return Alerting(routes=alerts.routes, quiet=alerts.quiet, remind_after=alerts.remind_after)
+
+    @cached_property
+    def channels(self) -> "Mapping[str, Channel]":
+        """The configured channels, by name.
+
+        Raises:
+            ConfigError: One needs a package that is not installed.
+        """
+        from auditor.notify import open_channel
+
+        return {channel.name: open_channel(channel, self._means) for channel in self.config.alerts.channels}
+
+    @cached_property
+    def _means(self) -> "Means":
+        from auditor.exchange.connection import TlsContexts
+        from auditor.notify import Means
+
+        return Means(secret=self.secret, clock=self.clock, contexts=TlsContexts(), version=__version__)
+
+    def deliver(self) -> "Paid":
+        """Send channels what they are owed by now, what is to be said of waivers among it.
+
+        Raises:
+            StoreError: The outbox cannot be read or written.
+        """
+        from auditor.alerts import deliver_due
+
+        at = self.clock()
+        told = of_waivers([review(waiver, (), at=at) for waiver in self.waiver_file.waivers], at=at)
+        if told:
+            self.store.owe([(notice, f"{notice.kind.value}/{notice.subject}") for notice in told], self.alerting)
+        return deliver_due(self.store, self.channels, self.alerting, clock=self.clock, attempts=self.config.alerts.attempts)
+
+    def try_channel(self, name: str) -> str:
+        """Send a test message through the channel `name`, past outbox and quiet hours; why it was not taken, empty where it was.
+
+        Raises:
+            KeyError: No channel is called so.
+            ConfigError: It needs a package that is not installed.
+        """
+        at, title = self.clock(), "a test message: this channel works"
+        notice = Notice(kind=NoticeKind.TEST, at=at, severity=Severity.INFO, title=title)
+        receipt = self.channels[name].send(Digest(key=os.urandom(32).hex(), at=at, title=title, notices=(notice,), collector=platform.node()))
+        return "" if receipt.state is DeliveryState.DELIVERED else receipt.reason or receipt.state.value
+
+    def alert_warnings(self) -> tuple[str, ...]:
+        """What is to be said of channels that depend on what is watched: mail through a relay that an audited profile names."""
+        mail = [channel for channel in self.config.alerts.channels if isinstance(channel, MailChannel)]
+        if not mail:
+            return ()
+        seen = filter(None, (self.store.last_observed(target.name) for target in self.config.targets))
+        snapshots = [snapshot for _, snapshot in seen]
+        return tuple(relay_warning(channel) for channel in mail if uses_audited_relay(channel, snapshots))
+
+    def beat(self) -> None:
+        """Call the heartbeat's address, where there is one: a sweep is complete. That it does not answer is logged, and costs nothing else."""
+        if self.config.heartbeat is None:
+            return
+        from auditor.notify.heartbeat import beat
+
+        receipt = beat(self.config.heartbeat, self._means)
+        if receipt.state is not DeliveryState.DELIVERED:
+            log.warning("the heartbeat was not taken", extra={"reason": receipt.reason})
 
     def reader(self, key: FingerprintKey) -> "Reader":
         """What reads servers, making fingerprints under `key`; it needs no database."""

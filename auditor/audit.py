@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auditor import __version__
@@ -139,6 +140,8 @@ class Auditor:
     is_scheduled: bool = True
     """Whether its reads serve slots; those beside a daemon do not."""
     alerting: Alerting = field(default_factory=Alerting)
+    events: Path | None = None
+    """The file that every result is appended to, for a SIEM."""
 
     def audit(self, target: Target, *, at: datetime, force: bool = False) -> Assessment:
         """Read `target` once, judge what it says, record it. The run serves the newest slot due at `at`, if nobody has yet.
@@ -158,6 +161,10 @@ class Auditor:
         )
         policy = self.judge.policy_for(target).policy
         self.store.record(assessment, target=text_of(target), policy_document=policy.document(), memory=memory, alerting=self.alerting)
+        if self.events is not None:
+            from auditor.notify.eventfile import append_events, events_of
+
+            append_events(self.events, events_of(assessment, text_of(target)))
         if target.attribution and observation.snapshot is not None:
             self._attribute(target, assessment, at=observation.ended_at)
         log.info(

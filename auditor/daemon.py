@@ -15,8 +15,9 @@ from types import FrameType
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
-from auditor import instance, publish
+from auditor import instance, publish, sdnotify
 from auditor.app import App
 from auditor.core.coverage import MissedBecause
 from auditor.core.model import Schedule, Target
@@ -29,6 +30,9 @@ log = logging.getLogger("auditor.daemon")
 
 MISFIRE_GRACE_S = 3600
 """A job that could not start in time (a full pool) still runs if it is not later than this; slots say how late it was."""
+
+DELIVER_EVERY_S = 15
+"""How often channels are sent what they are owed: all that reads found meanwhile is one message a channel."""
 
 STANDSTILL_S = 30
 """The clock and the processor's own count of seconds differ by more than this: the machine slept, or the clock was set."""
@@ -83,6 +87,9 @@ class Reads:
     def _over(self, name: str) -> None:
         with self._lock:
             self._running.discard(name)
+            is_sweep_complete = not self._running
+        if is_sweep_complete:
+            _guarded(self.app.beat, "the heartbeat failed")
 
     def _read(self, target: Target) -> None:
         try:
@@ -109,7 +116,9 @@ class Daemon:
     """What runs: the app of the configuration in force, its reads, and the alarm clock."""
 
     def __init__(self, app: App) -> None:
-        _ = app.auditor  # whatever is wrong with database, key, waivers or approvals is said now, and not to a log line later
+        _ = app.auditor, app.channels  # whatever is wrong with database, key, waivers, approvals or channels is said now, and not to a log line later
+        for warning in app.alert_warnings():
+            log.warning(warning)
         self.app = app
         self.trouble = ""
         """Why the configuration in the file is not the one in force; empty where it is."""
@@ -120,6 +129,7 @@ class Daemon:
         self._asked = threading.Event()
         self._alarm = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": MISFIRE_GRACE_S}, timezone=UTC)
         self._alarm.add_job(self._reads.serve_due, _reads_of(app), id="reads", next_run_time=app.clock())
+        self._alarm.add_job(self._deliver, IntervalTrigger(seconds=DELIVER_EVERY_S), id="deliver")
         self._alarm.add_job(self._report, SlotTrigger((app.config.report_schedule, 0)), id="report")
 
     def run(self, stop: threading.Event) -> None:
@@ -129,12 +139,15 @@ class Daemon:
         if self._health is not None:
             self._health.start()
         log.info("started", extra={"targets": len(self.app.config.targets), "configuration": str(self.app.config.file)})
+        sdnotify.ready(f"{len(self.app.config.targets)} targets")
         try:
             self._watch(stop)
         finally:
+            sdnotify.stopping()
             log.info("stopping: running reads are finished first")
             self._alarm.shutdown(wait=True)
             self._reads.close(self.app.config.grace_s)
+            self._deliver()  # what the last reads found
             if self._health is not None:
                 self._health.close()
             log.info("stopped")
@@ -162,18 +175,27 @@ class Daemon:
     def _watch(self, stop: threading.Event) -> None:
         """Until `stop`: an alarm clock counts seconds, and does not notice that the machine slept or that the clock was set."""
         began, counted = self.app.clock(), time.monotonic()
+        feed_every_s, fed = sdnotify.feed_every_s(), time.monotonic()
         while not stop.wait(1.0):  # in short waits: Windows delivers Ctrl-C between them alone
+            if feed_every_s is not None and time.monotonic() - fed >= feed_every_s:
+                sdnotify.alive()
+                fed = time.monotonic()
             request = instance.request_of(self.app.config.database)
             if self._asked.is_set() or request.exists():
                 self._asked.clear()
                 request.unlink(missing_ok=True)
+                sdnotify.reloading()
                 _guarded(self.reload, "the configuration was not reloaded")
+                sdnotify.ready(f"{len(self.app.config.targets)} targets{'; the file is wrong, the old configuration stays' if self.trouble else ''}")
             drifted = self.app.clock() - began - timedelta(seconds=time.monotonic() - counted)
             if abs(drifted.total_seconds()) > STANDSTILL_S:
                 log.warning("the clock jumped", extra={"seconds": round(drifted.total_seconds())})
                 began, counted = self.app.clock(), time.monotonic()
                 _guarded(lambda: self.app.take_stock(self.app.store, because=MissedBecause.STANDSTILL), "slots that passed were not accounted for")
                 self._reads.serve_due()
+
+    def _deliver(self) -> None:
+        _guarded(self.app.deliver, "what is owed was not delivered")
 
     def _watched(self) -> Watched:
         return self.app.watched(self.trouble)
@@ -198,7 +220,7 @@ def _reads_of(app: App) -> SlotTrigger:
     return SlotTrigger(*scheduled)
 
 
-def _guarded(act: Callable[[], None], failure: str) -> None:
+def _guarded(act: Callable[[], object], failure: str) -> None:
     try:
         act()
     except Exception:  # an edge: what fails once must not end the daemon

@@ -45,6 +45,7 @@ _COMMANDS = {
     "coverage": ("auditor.cli.coverage", "coverage", "Show which reads were owed, and what became of each."),
     "ledger": ("auditor.cli.ledger", "ledger", "Verify and read the chain over all that was recorded."),
     "note": ("auditor.cli.note", "note", "Put on record that a gap is known or a week reviewed."),
+    "alerts": ("auditor.cli.alerts", "alerts", "Show what channels are owed, and try them."),
     "targets": ("auditor.cli.targets", "targets", "Show what is configured."),
     "db": ("auditor.cli.db", "db", "Look after the database."),
     "init": ("auditor.cli.init", "init", "Write a commented configuration."),

@@ -11,7 +11,8 @@ _TEMPLATE = """\
 # yaml-language-server: $schema=auditor.schema.json
 #
 # What the auditor watches. Relative paths count from this file's folder. Secrets never stand here: say where they are,
-# as env:NAME or file:PATH (a systemd credential or a mounted secret is a file), keyring:SERVICE/NAME, or kfutil:PROFILE/KEY (docs/kfutil.md).
+# as env:NAME, file:PATH, credential:NAME (what systemd hands over, with LoadCredential=), keyring:SERVICE/NAME,
+# or kfutil:PROFILE/KEY (docs/kfutil.md).
 # Check what is understood with `auditor targets list`, and that all is in order with `auditor doctor`.
 
 targets:

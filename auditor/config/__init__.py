@@ -1,6 +1,6 @@
 """Reads `auditor.yaml`: which servers are audited, how they are reached, by which policy they are judged, and where things are kept.
 
-Secrets stand in it by reference only (`env:NAME`, `file:PATH`, `keyring:SERVICE/NAME`, `kfutil:PROFILE/KEY`).
+Secrets stand in it by reference only (`env:NAME`, `file:PATH`, `credential:NAME`, `keyring:SERVICE/NAME`, `kfutil:PROFILE/KEY`).
 Whatever is not understood is refused with file, line and a suggestion, before any server is asked.
 
 What may be said of a target is one table, `TargetSettings`, for `defaults:` and for each target.
@@ -445,7 +445,7 @@ _KINDS = {
 _REFUSED_KEYS = {
     "skip_tls_verify": "use ca_file for a private CA; if it must be, insecure_skip_verify: true, and every report will say so",
     "verify": "certificates are always verified; use ca_file for a private CA",
-    "password": "credentials stand under `auth`, by reference: env:NAME or file:PATH",
+    "password": "credentials stand under `auth`, by reference: env:NAME, file:PATH or credential:NAME",
 }
 
 

@@ -24,7 +24,7 @@ def _duration_s(value: object) -> object:
 
 
 SECRET_REF = (
-    r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:\S.*|keyring:[^/\s][^/]*/\S.*"
+    r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:\S.*|credential:[A-Za-z0-9_][A-Za-z0-9._-]{0,254}|keyring:[^/\s][^/]*/\S.*"
     r"|kfutil:[^\s/@][^/@]*/(password|client_secret|access_token)(@\S.*)?)$"
 )
 """The forms of a reference to a secret. After the `@` stands the vendor's file, if it is not the usual one."""
@@ -36,7 +36,7 @@ def _secret_ref(value: object) -> object:
         return SecretRef(kind, name)
     raise PydanticCustomError(
         "secret_ref",
-        "a secret stands here by reference only, as env:NAME or file:PATH, keyring:SERVICE/NAME or kfutil:PROFILE/KEY "
+        "a secret stands here by reference only, as env:NAME, file:PATH, credential:NAME, keyring:SERVICE/NAME or kfutil:PROFILE/KEY "
         "(what was found is not shown: it may be the secret)",
     )
 
@@ -98,7 +98,7 @@ def _time_of_day(value: object) -> object:
 
 
 def _url_or_secret(value: object) -> object:
-    if isinstance(value, str) and re.match(r"(env|file):", value):
+    if isinstance(value, str) and re.match(r"(env|file|credential):", value):
         return _secret_ref(value)
     if isinstance(value, str) and re.match(r"https?://", value):
         return value

@@ -7,7 +7,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret is to be found: `env:NAME`, `file:PATH`, `keyring:SERVICE/NAME` or `kfutil:PROFILE/KEY[@FILE]`.
+    """Where a secret is to be found: `env:NAME`, `file:PATH`, `credential:NAME` (systemd's), `keyring:SERVICE/NAME` or `kfutil:PROFILE/KEY[@FILE]`.
 
     The value is read anew at each attempt and never kept.
     """
