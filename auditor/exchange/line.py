@@ -1,7 +1,6 @@
 """A line of bytes to a server that does not speak HTTP, under one deadline, with TLS from the start or later on."""
 
 import io
-import socket
 import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -14,6 +13,8 @@ from auditor.exchange.trouble import of_failure
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
+COMPLAINT_S = 0.5
+"""How long the far end has to complain of what it got, before it is told that this was all."""
 FAREWELL_S = 2.0
 """How long the far end may take to say goodbye; one that has read all and says nothing is no trouble."""
 
@@ -72,27 +73,30 @@ class Line:
             raise of_failure(error, self.who) from None
 
     def finish(self) -> None:
-        """Tell the far end that this was all, and wait a moment for its goodbye: what it refused to read shows then, and only then.
+        """Tell the far end over TLS that this was all, and wait a moment for its goodbye: what it refused to read shows then, and only then.
 
         Raises:
-            Trouble: It broke the connection off instead.
+            Trouble: It had refused us, or broke the connection off.
         """
-        raw: socket.socket = self._stream.get_extra_info("socket")
+        raw: ssl.SSLSocket = self._stream.get_extra_info("socket")
         try:
+            if not self._is_silent(raw):
+                raise ConnectionResetError(0, "closed by the other side")
             raw.settimeout(min(FAREWELL_S, self._deadline.left_s()))
-            if isinstance(raw, ssl.SSLSocket):
+            with suppress(TimeoutError, ssl.SSLError):  # no goodbye, or no proper one: it had no complaint before
                 raw.unwrap()
-            else:
-                raw.shutdown(socket.SHUT_WR)
-                while raw.recv(4096):
-                    pass
-        except (TimeoutError, httpcore.TimeoutException, ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError):
-            return  # it said nothing, or just went: it had no complaint
-        except ssl.SSLError as error:
-            if error.reason and ("ALERT" in error.reason or "BAD_" in error.reason):
-                raise of_failure(error, self.who) from None
-        except OSError as error:
-            raise of_failure(httpcore.ReadError(str(error)), self.who) from error
+        except (httpcore.TimeoutException, OSError) as error:
+            failure = httpcore.ReadError()
+            failure.__cause__ = error
+            raise of_failure(failure, self.who) from None
+
+    def _is_silent(self, raw: ssl.SSLSocket) -> bool:
+        """Whether nothing comes for a moment. With TLS 1.3 our handshake is over before the far end has judged us: an alert would come now."""
+        raw.settimeout(min(COMPLAINT_S, self._deadline.left_s()))
+        try:
+            return bool(raw.recv(4096))
+        except TimeoutError:
+            return True
 
     def makefile(self, mode: str) -> io.BufferedReader:
         """A reader of lines, as smtplib wants one."""
