@@ -1,6 +1,7 @@
 """`auditor doctor`: for each fault that a server or an installation can have, the line that fails is the right one and says what to do."""
 
 import json
+import re
 import socket
 import sqlite3
 import ssl
@@ -21,6 +22,7 @@ from auditor.simulator.accounts import READ_AUDIT_LOG, READ_PAM, READ_SYSTEM_SET
 from auditor.simulator.command import TOKEN_PATH, NotConfigured
 from auditor.simulator.profile import COMMAND_10, in_pam
 from tests.command.far_end import COMMAND, Authority, FarEnd, Reply, Request, drip, reply
+from tests.command.test_connection import TunnelProxy
 from tests.e2e.conftest import USER, Site
 from tests.e2e.test_outcomes import CASES, closed_port
 
@@ -352,6 +354,18 @@ def test_a_proxy_that_refuses_fails_at_the_connection(site: Site) -> None:
         site.configure(proxy=f"http://127.0.0.1:{proxy.port}")
         failure = doctor(site).only_failure()
     assert (failure["name"], "`proxy`" in failure["next_step"]) == ("connection", True)
+
+
+@pytest.mark.parametrize("over_tls", [False, True])
+def test_through_a_proxy_the_certificate_is_the_servers(site: Site, private: Authority, over_tls: bool) -> None:
+    leaf = private.issue(name="proxy").server() if over_tls else None
+    proxy = TunnelProxy(b"HTTP/1.1 200 Connection established\r\n\r\n", tls=leaf)
+    with far_end(private, fine, name="server", days=30) as server:
+        told = at(site, server.url, private, proxy=re.sub("//.*@", "//", proxy.url))
+    proxy.close()
+    assert told.code == 0
+    assert told.line("connection")["said"] == "through the proxy 127.0.0.1"
+    assert "CN=server, 29 days left; trusted by ca_file" in told.line("tls")["said"]
 
 
 # --- permissions that settings need -------------------------------------------------------------------------------
