@@ -1,6 +1,6 @@
-"""A Command server that answers each GET after a wait, for any number of clients at once: `python slowserver.py CERTIFICATE KEY WAIT_S`.
+"""A Command server that answers each GET after a wait, for any number of clients at once; `sweep.py` starts it in a process of its own.
 
-It prints its port. Whoever is asked as `/N/KeyfactorAPI/SMTP` has a profile of its own, by N.
+Whoever is asked as `/N/KeyfactorAPI/SMTP` has a profile of its own, by N.
 """
 
 import asyncio
@@ -53,5 +53,6 @@ async def main(certificate: str, key: str, wait_s: float) -> None:
     await server.serve_forever()
 
 
-if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], sys.argv[2], float(sys.argv[3])))
+def run(certificate: str, key: str, wait_s: str) -> None:
+    """Serve until the process is ended; the port is printed first."""
+    asyncio.run(main(certificate, key, float(wait_s)))

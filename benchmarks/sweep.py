@@ -47,8 +47,8 @@ def far_end(folder: Path) -> Iterator[str]:
     issued = authority.issue(["127.0.0.1"], valid_from=now - timedelta(hours=1), valid_until=now + timedelta(hours=1))
     write_pem(folder / "root.pem", authority.certificate_pem)
     files = write_pem(folder / "server.pem", issued.certificate_pem), write_pem(folder / "server.key", issued.key_pem)
-    command = [sys.executable, str(Path(__file__).with_name("slowserver.py")), *map(str, files), str(WAIT_S)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+    command = [sys.executable, "-c", "import sys, slowserver; slowserver.run(*sys.argv[1:])", *map(str, files), str(WAIT_S)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parent) as server:
         try:
             assert server.stdout is not None
             yield f"https://127.0.0.1:{int(server.stdout.readline())}"
@@ -74,6 +74,11 @@ def audited(app: App) -> None:
     assert outcomes == {"observed": TARGETS}, outcomes
 
 
+def get_ready(app: App) -> None:
+    """Compile the policy of every server, and take stock of what is owed: once, when a process starts."""
+    assert app.auditor.judge is app.judge
+
+
 def taken(act: Callable[[], None]) -> tuple[float, float]:
     """Seconds by the clock, and of the processor."""
     begin, worked = time.perf_counter(), time.process_time()
@@ -89,7 +94,7 @@ def main() -> None:
         file.write_text(CONFIG.format(targets=targets), encoding="utf-8")
         bare(url, context)
         with App(config.load(file)) as app:
-            start, _ = taken(lambda: (app.judge, app.auditor) and None)
+            start, _ = taken(lambda: get_ready(app))
             first, _ = taken(lambda: audited(app))
             pairs = [(taken(lambda: audited(app)), taken(lambda: bare(url, context))) for _ in range(ROUNDS)]
             assert app.store.head()[0] >= TARGETS * (ROUNDS + 1), "not every audit is on record"
