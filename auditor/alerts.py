@@ -44,16 +44,27 @@ class Paid:
     parked: int = 0
 
 
-def deliver_due(store: "Store", channels: Mapping[str, Channel], alerting: Alerting, *, clock: Callable[[], datetime], attempts: int = 10) -> Paid:
-    """Send each channel what it is owed by now. A message is given up after `attempts`, or when the far end says that it never will be taken.
+def deliver_due(
+    store: "Store",
+    channels: Mapping[str, Channel],
+    alerting: Alerting,
+    *,
+    clock: Callable[[], datetime],
+    attempts: int = 10,
+    own_attempts: Mapping[str, int] | None = None,
+) -> Paid:
+    """Send each channel what it is owed by now, side by side.
+
+    A message is given up after `attempts`, or those that `own_attempts` names for its channel, or when the far end says that it never will be taken.
 
     Raises:
         StoreError: The outbox cannot be read or written.
     """
     if not channels:
         return Paid()
+    own = own_attempts or {}
     with ThreadPoolExecutor(min(len(channels), MAX_SENDERS), thread_name_prefix="send") as pool:
-        rounds = [pool.submit(_pay, store, name, channel, alerting, clock, attempts) for name, channel in channels.items()]
+        rounds = [pool.submit(_pay, store, name, channel, alerting, clock, own.get(name, attempts)) for name, channel in channels.items()]
     outcomes = [outcome for paid in rounds for outcome in paid.result()]
     return Paid(
         delivered=outcomes.count(DeliveryState.DELIVERED), retried=outcomes.count(DeliveryState.PENDING), parked=outcomes.count(DeliveryState.PARKED)

@@ -57,6 +57,8 @@ class Reads:
         self.app = app
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
         self._running: set[str] = set()
+        self._is_whole = True
+        """Whether all reads of this sweep are on record: one that is not must keep the heartbeat from saying that all is well."""
         self._lock = threading.Lock()
 
     def serve_due(self) -> None:
@@ -82,20 +84,24 @@ class Reads:
 
     def _begin(self, target: Target) -> None:
         future = self._pool.submit(self._read, target)
-        future.add_done_callback(lambda _: self._over(target.name))  # also of one that was cancelled
+        future.add_done_callback(lambda done: self._over(target.name, is_done=not done.cancelled() and done.result()))
 
-    def _over(self, name: str) -> None:
+    def _over(self, name: str, *, is_done: bool) -> None:
         with self._lock:
             self._running.discard(name)
-            is_sweep_complete = not self._running
+            self._is_whole = self._is_whole and is_done
+            is_sweep_complete = not self._running and self._is_whole
+            self._is_whole = self._is_whole or not self._running
         if is_sweep_complete:
             _guarded(self.app.beat, "the heartbeat failed")
 
-    def _read(self, target: Target) -> None:
+    def _read(self, target: Target) -> bool:
         try:
             self.app.auditor.audit(target, at=self.app.clock())
         except Exception:  # an edge: one target's failing read must not end the others
             log.exception("audit failed", extra={"target": target.name})
+            return False
+        return True
 
 
 def serve(app: App, *, stop: threading.Event | None = None) -> None:
