@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -337,17 +339,20 @@ def get_password(service, name):
 
 
 @pytest.fixture
-def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A keyring package with one entry, where Python looks first."""
+
+    def forget() -> None:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "keyring"]:
+            del sys.modules[name]
+
     (tmp_path / "keyring").mkdir()
     (tmp_path / "keyring" / "__init__.py").write_text(KEYRING, encoding="utf-8")
     (tmp_path / "keyring" / "errors.py").write_text("class KeyringError(Exception): ...\nclass KeyringLocked(KeyringError): ...\n", encoding="utf-8")
-    import sys
-
-    for name in [name for name in sys.modules if name.partition(".")[0] == "keyring"]:
-        monkeypatch.delitem(sys.modules, name)
+    forget()
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setattr(sys, "modules", sys.modules.copy())
+    yield
+    forget()
 
 
 @pytest.mark.usefixtures("keyring")
@@ -360,8 +365,6 @@ def test_a_secret_of_the_keyring_is_read_and_what_is_not_there_is_said() -> None
 
 
 def test_without_the_extra_the_command_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
-
     monkeypatch.setitem(sys.modules, "keyring", None)  # importing it is an ImportError
     with pytest.raises(SecretError) as raised:
         read_secret(SecretRef("keyring", "auditor/prod"))
