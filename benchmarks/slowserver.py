@@ -6,7 +6,6 @@ Whoever is asked as `/N/KeyfactorAPI/SMTP` has a profile of its own, by N.
 import asyncio
 import json
 import ssl
-import sys
 
 PROFILE = {
     "Host": "smtp.office365.com",
