@@ -56,6 +56,10 @@ class Alerts:
         """What each channel takes, in the order of the file."""
         return tuple(Route(channel=c.name, minimum=c.minimum, labels=c.labels, owners=c.owners) for c in self.channels)
 
+    def attempts_of(self, channel: str) -> int:
+        """After how many attempts a message is given up on the channel of that name."""
+        return next((c.attempts for c in self.channels if c.name == channel and c.attempts is not None), self.attempts)
+
 
 # --- the form of the file -----------------------------------------------------------------------------------------
 

@@ -101,6 +101,12 @@ def test_each_channel_is_a_route(tmp_path: Path) -> None:
     )
 
 
+def test_a_channel_gives_up_after_attempts_of_its_own_or_else_those_of_all(tmp_path: Path) -> None:
+    alerts = load(tmp_path, GOOD).alerts
+
+    assert [alerts.attempts_of(name) for name in ("chat", "ops", "gone")] == [3, 5, 5]
+
+
 def test_nobody_is_told_unless_somebody_asks(tmp_path: Path) -> None:
     loaded = load(tmp_path, TARGETS)
 

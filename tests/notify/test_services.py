@@ -15,7 +15,7 @@ from tests.command.far_end import FarEnd, reply
 from tests.notify.ends import digest, means, notice
 
 # One of its services imports a module that Python 3.13 leaves out.
-pytestmark = pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning", "ignore::pytest.PytestUnhandledThreadExceptionWarning")
+pytestmark = pytest.mark.filterwarnings("ignore:'imghdr':DeprecationWarning")
 
 TOKEN = "t0k3n-of-the-service"
 CHANNEL = AppriseChannel(name="chat", url=SecretRef("env", "URL"), timeout_s=20.0)
