@@ -24,6 +24,7 @@ LEASE = timedelta(minutes=5)
 """How long a message belongs to whoever claimed it; a channel's own deadline is far below."""
 FIRST_PAUSE = timedelta(minutes=1)
 MAX_PAUSE = timedelta(hours=6)
+ATTEMPTS = 10
 MAX_SENDERS = 8
 MAX_MESSAGES = 20
 """So many messages go to one channel in one round."""
@@ -50,21 +51,19 @@ def deliver_due(
     alerting: Alerting,
     *,
     clock: Callable[[], datetime],
-    attempts: int = 10,
-    own_attempts: Mapping[str, int] | None = None,
+    attempts_of: Callable[[str], int] = lambda _: ATTEMPTS,
 ) -> Paid:
     """Send each channel what it is owed by now, side by side.
 
-    A message is given up after `attempts`, or those that `own_attempts` names for its channel, or when the far end says that it never will be taken.
+    A message is given up after as many attempts as `attempts_of` names for its channel, or when the far end says that it never will be taken.
 
     Raises:
         StoreError: The outbox cannot be read or written.
     """
     if not channels:
         return Paid()
-    own = own_attempts or {}
     with ThreadPoolExecutor(min(len(channels), MAX_SENDERS), thread_name_prefix="send") as pool:
-        rounds = [pool.submit(_pay, store, name, channel, alerting, clock, own.get(name, attempts)) for name, channel in channels.items()]
+        rounds = [pool.submit(_pay, store, name, channel, alerting, clock, attempts_of(name)) for name, channel in channels.items()]
     outcomes = [outcome for paid in rounds for outcome in paid.result()]
     return Paid(
         delivered=outcomes.count(DeliveryState.DELIVERED), retried=outcomes.count(DeliveryState.PENDING), parked=outcomes.count(DeliveryState.PARKED)

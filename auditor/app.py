@@ -424,9 +424,7 @@ class App:
         told = of_waivers([review(waiver, (), at=at) for waiver in self.waiver_file.waivers], at=at)
         if told:
             self.store.owe([(notice, f"{notice.kind.value}/{notice.subject}") for notice in told], self.alerting)
-        alerts = self.config.alerts
-        own = {channel.name: channel.attempts for channel in alerts.channels if channel.attempts is not None}
-        return deliver_due(self.store, self.channels, self.alerting, clock=self.clock, attempts=alerts.attempts, own_attempts=own)
+        return deliver_due(self.store, self.channels, self.alerting, clock=self.clock, attempts_of=self.config.alerts.attempts_of)
 
     def try_channel(self, name: str) -> str:
         """Send a test message through the channel `name`, past outbox and quiet hours; why it was not taken, empty where it was.

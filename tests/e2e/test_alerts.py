@@ -46,8 +46,8 @@ class Story:
         self.at += timedelta(hours=hours)
         replace(self.app.auditor, alerting=self.alerting).audit(self.app.config.targets[0], at=self.at)
 
-    def pay(self, inbox: Inbox, **others: int) -> alerts.Paid:
-        return alerts.deliver_due(self.app.store, {"ops": inbox}, self.alerting, clock=lambda: self.at, **others)
+    def pay(self, inbox: Inbox, *, attempts: int = 10) -> alerts.Paid:
+        return alerts.deliver_due(self.app.store, {"ops": inbox}, self.alerting, clock=lambda: self.at, attempts_of=lambda _: attempts)
 
 
 @pytest.fixture
