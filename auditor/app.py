@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
 from importlib import import_module
 from pathlib import Path
@@ -46,7 +46,8 @@ from auditor.core.model import (
     Target,
     TargetText,
 )
-from auditor.core.notices import Alerting, of_waivers
+from auditor.core.notices import Alerting, of_coverage, of_waivers
+from auditor.core.period import parse_period
 from auditor.core.relay import relay_warning, uses_audited_relay
 from auditor.core.waiver import in_scope, review
 from auditor.errors import ConfigError, PolicyError, SecretError, StoreError, UsageError, did_you_mean
@@ -276,6 +277,8 @@ class App:
     transport: "Callable[[Target], httpx.BaseTransport] | None" = None
     framework: str | None = None
     _store: "Store | None" = field(default=None, init=False, repr=False)
+    _covered: date | None = field(default=None, init=False, repr=False)
+    """The Monday of the newest week of which the coverage was looked at."""
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
 
     @cached_property
@@ -422,9 +425,23 @@ class App:
 
         at = self.clock()
         told = of_waivers([review(waiver, (), at=at) for waiver in self.waiver_file.waivers], at=at)
-        if told:
-            self.store.owe([(notice, f"{notice.kind.value}/{notice.subject}") for notice in told], self.alerting)
+        self.store.owe([(notice, f"{notice.kind.value}/{notice.subject}") for notice in told], self.alerting)
+        self._owe_coverage(at)
         return deliver_due(self.store, self.channels, self.alerting, clock=self.clock, attempts_of=self.config.alerts.attempts_of)
+
+    def _owe_coverage(self, at: datetime) -> None:
+        """Owe what is to be said of the coverage of the last week that is over; once a week and target, and looked at once a week and app."""
+        below, week = self.config.alerts.coverage_below, parse_period("last-week", today=at.astimezone(UTC).date())
+        if below is None or week.first == self._covered:
+            return
+        instant, name = timedelta(microseconds=1), f"{week.first:%G-W%V}"
+        found = (
+            (text_of(target), self.store.coverage(target.name, after=week.start - instant, until=week.end - instant))
+            for target in self.config.targets
+        )
+        notices = of_coverage(((text, covered) for text, covered in found if covered is not None), week=name, below=below, at=at)
+        self.store.owe([(notice, f"{notice.kind.value}/{notice.target}/{name}") for notice in notices], self.alerting)
+        self._covered = week.first
 
     def try_channel(self, name: str) -> str:
         """Send a test message through the channel `name`, past outbox and quiet hours; why it was not taken, empty where it was.

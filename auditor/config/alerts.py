@@ -44,12 +44,16 @@ _PORTS = {MailTls.IMPLICIT: 465, MailTls.STARTTLS: 587, MailTls.NONE: 25}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alerts:
-    """Who is told, and when: `quiet` delays, `remind_after` is when what stays open is called to mind, `attempts` when a message is given up."""
+    """Who is told, and when: `quiet` delays, `remind_after` is when what stays open is called to mind, `attempts` when a message is given up.
+
+    `coverage_below` is in percent: a target of whose owed reads in a week fewer came to something is told of; None for never.
+    """
 
     channels: tuple[ChannelConfig, ...] = ()
     quiet: QuietHours | None = None
     remind_after: timedelta | None = None
     attempts: int = 10
+    coverage_below: int | None = None
 
     @property
     def routes(self) -> tuple[Route, ...]:
@@ -120,6 +124,7 @@ class AlertsForm(Strict):
     reminder: Duration | None = None
     quiet_hours: QuietHoursForm | None = None
     attempts: Annotated[int, Field(ge=1, le=1000)] = 10
+    coverage_below: Annotated[int, Field(ge=1, le=100)] | None = None
 
 
 class HeartbeatForm(Strict):
@@ -164,6 +169,7 @@ def alerts_of(source: YamlFile, form: AlertsForm, folder: Path) -> Alerts:
         quiet=QuietHours(begin=quiet.begin, end=quiet.end, timezone=quiet.timezone) if quiet else None,
         remind_after=timedelta(seconds=form.reminder) if form.reminder else None,
         attempts=form.attempts,
+        coverage_below=form.coverage_below,
     )
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from auditor.core.coverage import Coverage
 from auditor.core.model import Assessment, DriftEvent, EventState, Finding, Notice, NoticeKind, RuleOutcome, RuleText, Severity, TargetText
 from auditor.core.waiver import Concern, Review, until
 
@@ -218,6 +219,25 @@ def of_waivers(reviews: Iterable[Review], *, at: datetime) -> tuple[Notice, ...]
         for review in reviews
         for concern, _ in review.concerns
         if concern in kinds
+    )
+
+
+def of_coverage(found: Iterable[tuple[TargetText, Coverage]], *, week: str, below: int, at: datetime) -> tuple[Notice, ...]:
+    """What is to be said of targets of whose owed reads in `week` fewer than `below` percent came to something."""
+    return tuple(
+        Notice(
+            kind=NoticeKind.COVERAGE_LOW,
+            at=at,
+            severity=Severity.MEDIUM,
+            title=f"{target.name} was read in {covered.total.read} of {covered.total.expected} slots of {week}",
+            target=target.name,
+            subject=week,
+            detail=f"`auditor coverage {target.name} --period {week}` shows the gaps.",
+            labels=target.labels,
+            owner=target.owner,
+        )
+        for target, covered in found
+        if covered.total.read * 100 < below * covered.total.expected
     )
 
 

@@ -234,6 +234,8 @@ class Store:
 
     def owe(self, notices: Sequence[tuple[Notice, str]], alerting: Alerting) -> None:
         """Owe notices to the channels that take them, each once for ever, by the name given with it."""
+        if not notices:
+            return
         with self._writing() as connection:
             for notice, once in notices:
                 outbox.owe(connection, [notice], alerting, once=once)

@@ -6,6 +6,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
@@ -139,6 +140,20 @@ def test_a_waiver_that_has_ended_is_told_once(told: Site, far_end: FarEnd) -> No
     told.run("check")
     told.run("check")
     assert sum(kinds.count("waiver_expired") for kinds in far_end.kinds()) == 1
+
+
+def test_low_coverage_of_a_week_is_told_once_when_the_week_is_over(told: Site, far_end: FarEnd) -> None:
+    told.extra = told.extra.replace("alerts:", "alerts:\n  coverage_below: 95")
+    told.configure(policy="recommended", schedule="{every: 15m}")
+    told.run("check")
+    with App(load(told.config)) as app:
+        next_week = app.clock() + timedelta(days=8)
+        app.clock = lambda: next_week
+        app.deliver()
+        app.deliver()
+    told_of = [notice for message in far_end.messages for notice in message["notices"] if notice["kind"] == "coverage_low"]
+    assert [notice["target"] for notice in told_of] == ["prod"]
+    assert "slots of" in told_of[0]["title"]
 
 
 def test_a_channel_that_is_new_is_told_where_targets_stand(told: Site, far_end: FarEnd) -> None:
