@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -185,6 +186,35 @@ def test_a_daemon_delivers_and_calls_the_heartbeat(told: Site, far_end: FarEnd) 
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
     assert far_end.kinds() == [["initial"]], "what the last reads found is sent before it ends"
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX") or os.name == "nt", reason="systemd is not there")
+def test_systemd_is_told_how_the_daemon_stands(told: Site, far_end: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    told.configure(policy="recommended", schedule="{every: 15m}")
+    heard: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        address = f"\0auditor-test-{os.getpid()}"
+        manager.bind(address)
+        manager.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{address[1:]}")
+        monkeypatch.setenv("WATCHDOG_USEC", "1000000")
+
+        def hear(wanted: str) -> None:
+            while not any(wanted in message for message in heard):
+                heard.append(manager.recv(4096).decode())
+
+        with process_of(told) as process:
+            hear("READY=1")
+            hear("WATCHDOG=1")
+            told.config.write_text("targets: [", encoding="utf-8")
+            process.send_signal(signal.SIGHUP)
+            hear("RELOADING=1")
+            hear("the old configuration stays")
+            process.send_signal(signal.SIGTERM)
+            hear("STOPPING=1")
+            assert process.wait(20) == 0
+    assert heard[0] == "READY=1\nSTATUS=1 targets"
+    assert far_end.beats >= 1
 
 
 def test_a_read_that_is_not_on_record_keeps_the_heartbeat_still(told: Site, far_end: FarEnd) -> None:
