@@ -145,4 +145,7 @@ def beside(folder: Path, text: str) -> Path:
 
 def anchored(ref: SecretRef, folder: Path) -> SecretRef:
     """`ref` with its path written out, where it has one."""
-    return SecretRef("file", str(beside(folder, ref.name))) if ref.kind == "file" else ref
+    if ref.kind == "file":
+        return SecretRef("file", str(beside(folder, ref.name)))
+    place, at, path = ref.name.partition("@")
+    return SecretRef("kfutil", f"{place}@{beside(folder, path)}") if ref.kind == "kfutil" and at else ref

@@ -11,10 +11,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from auditor.core.model import Assessment, TargetText
 from auditor.core.words import leaf_text
 from auditor.errors import StoreError
 
+LOCK_WAIT_S = 30
 MAX_BECAUSE = 20
 """Of one finding, so many leaves are told."""
 
@@ -91,18 +94,26 @@ def append_events(path: Path, records: Iterable[Mapping[str, Any]]) -> int:
     if not lines:
         return 0
     try:
-        # O_NONBLOCK: a pipe that nobody reads is refused at once. O_APPEND: two writers do not write over each other.
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(path, flags, 0o600)
-        try:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise StoreError(f"{path}: not a file, so no events are written", hint="give `events` the path of a file")
-            _append(descriptor, b"".join(lines))
-        finally:
-            os.close(descriptor)
+        path.parent.stat()  # the lock would make a folder that is not there
+        with FileLock(f"{path}.lock", timeout=LOCK_WAIT_S):  # a daemon and a check may write at the same time
+            _write(path, b"".join(lines))
+    except Timeout:
+        raise StoreError(f"{path}: events cannot be written: another process has held {path}.lock for {LOCK_WAIT_S} s") from None
     except OSError as failure:
         raise StoreError(f"{path}: events cannot be written: {failure.strerror or type(failure).__name__}", hint="is the disk full?") from failure
     return len(lines)
+
+
+def _write(path: Path, content: bytes) -> None:
+    # O_NONBLOCK: a pipe that nobody reads is refused at once. O_APPEND: who does not know of the lock is not written over.
+    flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    descriptor = os.open(path, flags, 0o600)
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise StoreError(f"{path}: not a file, so no events are written", hint="give `events` the path of a file")
+        _append(descriptor, content)
+    finally:
+        os.close(descriptor)
 
 
 def _append(descriptor: int, content: bytes) -> None:
