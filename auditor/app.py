@@ -9,12 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from auditor import __version__, baselinefile, config, datatables, policyfile, resources, waiverfile
+from auditor import __version__, baselinefile, config, datatables, kfutil, policyfile, resources, waiverfile, yamlfile
 from auditor.audit import Auditor, Judge, planned, text_of
 from auditor.core.assess import Past
 from auditor.core.baseline import baseline, stay_revoked
@@ -26,25 +27,38 @@ from auditor.core.model import (
     Approval,
     Assessment,
     Collection,
+    DeliveryState,
+    Digest,
     Fact,
     Inspection,
+    MailChannel,
+    Notice,
+    NoticeKind,
     Observation,
     PolicyText,
     ReadOutcome,
     Revocation,
     SecretRef,
+    Severity,
     Snapshot,
     State,
     StaticToken,
     Target,
     TargetText,
 )
-from auditor.core.waiver import in_scope
+from auditor.core.notices import Alerting, of_coverage, of_waivers
+from auditor.core.period import parse_period
+from auditor.core.relay import relay_warning, uses_audited_relay
+from auditor.core.waiver import in_scope, review
 from auditor.errors import ConfigError, PolicyError, SecretError, StoreError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import httpx
 
+    from auditor.alerts import Channel, Paid
+    from auditor.command.client import Reader
+    from auditor.health import Watched
+    from auditor.notify import Means
     from auditor.report.view import View
     from auditor.store.store import Store
 
@@ -90,26 +104,71 @@ def config_places() -> list[Path]:
     return [Path(config.FILE_NAME), *(folder("auditor", appauthor=False) / config.FILE_NAME for folder in (user_config_path, site_config_path))]
 
 
+def vendors_config(*, profile: str | None = None) -> tuple[config.Config, kfutil.Found] | None:
+    """The configuration that `KEYFACTOR_*` or the vendor's own file make where there is no auditor.yaml, and what was found; None where neither is.
+
+    Database and fingerprint key lie in the user's data folder, which is made.
+
+    Raises:
+        ConfigError: What is there names no server that can be audited.
+        StoreError: The folder cannot be made.
+    """
+    from platformdirs import user_data_path
+
+    refuse_skip_verify()
+    found = vendors_server(profile=profile)
+    if found is None:
+        return None
+    folder = user_data_path("auditor", appauthor=False).absolute()
+    ca_file = folder / found.ca_name() if found.ca_pem else None
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if ca_file is not None and not ca_file.exists():
+            ca_file.write_text(found.ca_pem or "", encoding="utf-8")
+    except OSError as failure:
+        raise StoreError(f"{folder}: cannot be made: {failure.strerror}", hint="the database and the fingerprint key belong there") from failure
+    path = folder / "from-kfutil.yaml"
+    source = yamlfile.parse(found.as_yaml(ca_file=ca_file), path=str(path), error=ConfigError)
+    return config.understood(source, path), found
+
+
+def vendors_server(*, profile: str | None = None) -> kfutil.Found | None:
+    """The server that the environment or the vendor's file names; None where neither does.
+
+    Raises:
+        ConfigError: What is there names no server that can be audited.
+    """
+    return kfutil.find(os.environ, profile=profile)
+
+
 def read_secret(ref: SecretRef) -> str:
     """The secret behind `ref`, as it is now; one newline at the end of a file is not part of it.
 
     Raises:
         SecretError: There is none, or it is empty, not UTF-8 or too large. The message names the reference alone.
     """
-    if ref.kind == "env":
-        value = os.environ.get(ref.name, "")
-        if not value:
-            raise SecretError(f"{ref}: the environment variable is not set or empty", hint=f"set {ref.name} for the account that runs the auditor")
-        try:
-            value.encode()
-        except UnicodeEncodeError:
-            raise SecretError(f"{ref}: not UTF-8", hint="the environment holds bytes of another encoding") from None
-        return value
+    return _SECRETS[ref.kind](ref)
+
+
+def _of_environment(ref: SecretRef) -> str:
+    value = os.environ.get(ref.name, "")
+    if not value:
+        raise SecretError(f"{ref}: the environment variable is not set or empty", hint=f"set {ref.name} for the account that runs the auditor")
     try:
-        with Path(ref.name).open("rb") as stream:
+        value.encode()
+    except UnicodeEncodeError:
+        raise SecretError(f"{ref}: not UTF-8", hint="the environment holds bytes of another encoding") from None
+    return value
+
+
+def _of_file(ref: SecretRef) -> str:
+    is_credential = ref.kind == "credential"
+    try:
+        with (_credential(ref) if is_credential else Path(ref.name)).open("rb") as stream:
             raw = stream.read(MAX_SECRET_BYTES + 1)
     except OSError as failure:
         hint = "create it, readable for the account that runs the auditor alone"
+        hint = f"the unit hands it over: LoadCredential={ref.name}:/PATH/OF/THE/SECRET" if is_credential else hint
         raise SecretError(f"{ref}: cannot be read: {failure.strerror or type(failure).__name__}", hint=hint) from None
     if len(raw) > MAX_SECRET_BYTES:
         raise SecretError(f"{ref}: larger than {MAX_SECRET_BYTES} bytes", hint="is this the right file?")
@@ -120,6 +179,48 @@ def read_secret(ref: SecretRef) -> str:
     if not value:
         raise SecretError(f"{ref}: the file is empty", hint="put the secret into it")
     return value
+
+
+def _credential(ref: SecretRef) -> Path:
+    """Where systemd put the credential that the unit loads for this process alone (systemd.exec(5), LoadCredential=)."""
+    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
+    if not folder:
+        hint = f"that is a unit's, with LoadCredential={ref.name}:/PATH/OF/THE/SECRET; in a shell, systemd-run hands one over with -p"
+        raise SecretError(f"{ref}: this process was given no credentials (CREDENTIALS_DIRECTORY is not set)", hint=hint)
+    return Path(folder) / ref.name
+
+
+def _of_keyring(ref: SecretRef) -> str:
+    try:
+        keyring, errors = import_module("keyring"), import_module("keyring.errors")  # an extra: most installations have no use for it
+    except ImportError:
+        raise SecretError(f"{ref}: the package `keyring` is not installed", hint="pip install 'smtp-auditor[keyring]'") from None
+    service, _, name = ref.name.partition("/")
+    try:
+        value = keyring.get_password(service, name)
+    except errors.KeyringError as failure:  # its words could be anything
+        hint = "is the keyring unlocked for the account that runs the auditor?"
+        raise SecretError(f"{ref}: the keyring gives no answer ({type(failure).__name__})", hint=hint) from None
+    if not isinstance(value, str) or not value:
+        hint = f"`keyring set {service} {name}`, as the account that runs the auditor"
+        raise SecretError(f"{ref}: the keyring has no such entry", hint=hint)
+    return value
+
+
+def _of_vendors_file(ref: SecretRef) -> str:
+    try:
+        return kfutil.secret(ref.name)
+    except ConfigError as failure:
+        raise SecretError(f"{ref}: {failure}", hint=failure.hint) from None
+
+
+_SECRETS: Mapping[str, Callable[[SecretRef], str]] = {
+    "env": _of_environment,
+    "file": _of_file,
+    "credential": _of_file,
+    "keyring": _of_keyring,
+    "kfutil": _of_vendors_file,
+}
 
 
 def fingerprint_key(ref: SecretRef) -> FingerprintKey:
@@ -176,12 +277,37 @@ class App:
     transport: "Callable[[Target], httpx.BaseTransport] | None" = None
     framework: str | None = None
     _store: "Store | None" = field(default=None, init=False, repr=False)
+    _covered: date | None = field(default=None, init=False, repr=False)
+    """The Monday of the newest week of which the coverage was looked at."""
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
 
     @cached_property
     def judge(self) -> Judge:
         """Policies, loaded and checked whole against the configuration."""
         return load_judge(self.config, framework=self.framework)
+
+    def watched(self, trouble: str = "") -> "Watched":
+        """What tells the health of this installation; `trouble` is what is wrong with the configuration's file."""
+        from auditor.health import Watched
+
+        today = self.clock().date()
+        names = tuple(target.name for target in self.config.targets if not target.is_retired(today))
+        return Watched(store=self.store, targets=names, waivers=self.waiver_file.waivers, trouble=trouble)
+
+    def successor(self) -> "App":
+        """An app of the configuration as its file says it now, on the same open database. This one may still be in use; its database is not closed.
+
+        Raises:
+            ConfigError, PolicyError, ...: Something in it is wrong, or it names another database; this app stays as it is.
+        """
+        new = App(config.load(self.config.file), clock=self.clock, secret=self.secret, transport=self.transport, framework=self.framework)
+        if new.config.database != self.config.database:
+            raise ConfigError(f"{new.config.file}: another database is named", hint="that takes a restart")
+        _ = new.judge, new.waiver_file
+        new._store = self.store
+        new.take_stock(new._store, because=MissedBecause.BUSY)
+        _ = new.auditor, new.channels
+        return new
 
     def judge_by(self, draft: Path | None) -> Judge:
         """Another judge, for whom the policies of `draft`, a file or a folder, stand in the place of those of their names.
@@ -215,6 +341,7 @@ class App:
         """Bring `store` up to now; slots that passed without a read were missed for the reason `because`."""
         plan = [planned(target, spread_s=self.config.spread_s, late_after_s=self.config.late_after_s) for target in self.config.targets]
         store.take_stock(plan, self.clock(), because=because)
+        store.welcome(self.alerting, self.clock())
         store.note_settings(configuration=config.flat(self.config.source.value), waivers=self.waiver_file.waivers, at=self.clock())
         if self.config.baselines is not None:
             self._import_folder(store, self.config.baselines)
@@ -254,10 +381,104 @@ class App:
 
     @cached_property
     def auditor(self) -> Auditor:
+        reader = self.reader(fingerprint_key(self.config.fingerprint_key))
+        return Auditor(
+            reader=reader,
+            store=self.store,
+            judge=self.judge,
+            waivers=self.waiver_file.waivers,
+            alerting=self.alerting,
+            events=self.config.events,
+        )
+
+    @cached_property
+    def alerting(self) -> Alerting:
+        """To whom what is told, and when."""
+        alerts = self.config.alerts
+        return Alerting(routes=alerts.routes, quiet=alerts.quiet, remind_after=alerts.remind_after)
+
+    @cached_property
+    def channels(self) -> "Mapping[str, Channel]":
+        """The configured channels, by name.
+
+        Raises:
+            ConfigError: One needs a package that is not installed.
+        """
+        from auditor.notify import open_channel
+
+        return {channel.name: open_channel(channel, self._means) for channel in self.config.alerts.channels}
+
+    @cached_property
+    def _means(self) -> "Means":
+        from auditor.exchange.connection import TlsContexts
+        from auditor.notify import Means
+
+        return Means(secret=self.secret, clock=self.clock, contexts=TlsContexts(), version=__version__)
+
+    def deliver(self) -> "Paid":
+        """Send channels what they are owed by now, what is to be said of waivers among it.
+
+        Raises:
+            StoreError: The outbox cannot be read or written.
+        """
+        from auditor.alerts import deliver_due
+
+        at = self.clock()
+        told = of_waivers([review(waiver, (), at=at) for waiver in self.waiver_file.waivers], at=at)
+        self.store.owe([(notice, f"{notice.kind.value}/{notice.subject}") for notice in told], self.alerting)
+        self._owe_coverage(at)
+        return deliver_due(self.store, self.channels, self.alerting, clock=self.clock, attempts_of=self.config.alerts.attempts_of)
+
+    def _owe_coverage(self, at: datetime) -> None:
+        """Owe what is to be said of the coverage of the last week that is over; once a week and target, and looked at once a week and app."""
+        below, week = self.config.alerts.coverage_below, parse_period("last-week", today=at.astimezone(UTC).date())
+        if below is None or week.first == self._covered:
+            return
+        instant, name = timedelta(microseconds=1), f"{week.first:%G-W%V}"
+        found = (
+            (text_of(target), self.store.coverage(target.name, after=week.start - instant, until=week.end - instant))
+            for target in self.config.targets
+        )
+        notices = of_coverage(((text, covered) for text, covered in found if covered is not None), week=name, below=below, at=at)
+        self.store.owe([(notice, f"{notice.kind.value}/{notice.target}/{name}") for notice in notices], self.alerting)
+        self._covered = week.first
+
+    def try_channel(self, name: str) -> str:
+        """Send a test message through the channel `name`, past outbox and quiet hours; why it was not taken, empty where it was.
+
+        Raises:
+            KeyError: No channel is called so.
+            ConfigError: It needs a package that is not installed.
+        """
+        at, title = self.clock(), "a test message: this channel works"
+        notice = Notice(kind=NoticeKind.TEST, at=at, severity=Severity.INFO, title=title)
+        receipt = self.channels[name].send(Digest(key=os.urandom(32).hex(), at=at, title=title, notices=(notice,), collector=platform.node()))
+        return "" if receipt.state is DeliveryState.DELIVERED else receipt.reason or receipt.state.value
+
+    def alert_warnings(self) -> tuple[str, ...]:
+        """What is to be said of channels that depend on what is watched: mail through a relay that an audited profile names."""
+        mail = [channel for channel in self.config.alerts.channels if isinstance(channel, MailChannel)]
+        if not mail:
+            return ()
+        seen = filter(None, (self.store.last_observed(target.name) for target in self.config.targets))
+        snapshots = [snapshot for _, snapshot in seen]
+        return tuple(relay_warning(channel) for channel in mail if uses_audited_relay(channel, snapshots))
+
+    def beat(self) -> None:
+        """Call the heartbeat's address, where there is one: a sweep is complete. That it does not answer is logged, and costs nothing else."""
+        if self.config.heartbeat is None:
+            return
+        from auditor.notify.heartbeat import beat
+
+        receipt = beat(self.config.heartbeat, self._means)
+        if receipt.state is not DeliveryState.DELIVERED:
+            log.warning("the heartbeat was not taken", extra={"reason": receipt.reason})
+
+    def reader(self, key: FingerprintKey) -> "Reader":
+        """What reads servers, making fingerprints under `key`; it needs no database."""
         from auditor.command.client import Reader
 
-        key = fingerprint_key(self.config.fingerprint_key)
-        reader = Reader(
+        return Reader(
             secret=self.secret,
             fingerprint=key.of,
             clock=self.clock,
@@ -267,7 +488,6 @@ class App:
             collector_version=__version__,
             transport=self.transport,
         )
-        return Auditor(reader=reader, store=self.store, judge=self.judge, waivers=self.waiver_file.waivers)
 
     def select(self, names: Sequence[str], labels: Mapping[str, str]) -> tuple[Target, ...]:
         """The configured targets that are named (all that are not retired, where none is) and carry all of `labels`.

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from auditor import __version__
@@ -14,6 +15,7 @@ from auditor.core.coverage import Terms
 from auditor.core.derived import Tables, with_derived
 from auditor.core.evaluate import CompiledPolicy, judge
 from auditor.core.model import Assessment, AttributionVerdict, Finding, Judgement, Observation, Target, TargetText, Waiver
+from auditor.core.notices import Alerting
 from auditor.core.policy import EffectivePolicy, Rule, Var
 from auditor.core.slots import EPOCH, offset_of
 from auditor.core.waiver import laid_over
@@ -135,6 +137,11 @@ class Auditor:
     store: "Store"
     judge: Judge
     waivers: tuple[Waiver, ...] = ()
+    is_scheduled: bool = True
+    """Whether its reads serve slots; those beside a daemon do not."""
+    alerting: Alerting = field(default_factory=Alerting)
+    events: Path | None = None
+    """The file that every result is appended to, for a SIEM."""
 
     def audit(self, target: Target, *, at: datetime, force: bool = False) -> Assessment:
         """Read `target` once, judge what it says, record it. The run serves the newest slot due at `at`, if nobody has yet.
@@ -142,7 +149,7 @@ class Auditor:
         Raises:
             StoreError: It cannot be recorded.
         """
-        slot = self.store.open_slot(target.name, at)
+        slot = self.store.open_slot(target.name, at) if self.is_scheduled else None
         observation, memory = self.reader.observe(target, self.store.memory(target.name), force=force)
         observation = replace(observation, slot=slot)
         assessment = self.judge.assess(
@@ -153,7 +160,11 @@ class Auditor:
             stored=self._stored,
         )
         policy = self.judge.policy_for(target).policy
-        self.store.record(assessment, target=text_of(target), policy_document=policy.document(), memory=memory)
+        self.store.record(assessment, target=text_of(target), policy_document=policy.document(), memory=memory, alerting=self.alerting)
+        if self.events is not None:
+            from auditor.notify.eventfile import append_events, events_of
+
+            append_events(self.events, events_of(assessment, text_of(target)))
         if target.attribution and observation.snapshot is not None:
             self._attribute(target, assessment, at=observation.ended_at)
         log.info(

@@ -15,19 +15,24 @@ from types import FrameType
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.interval import IntervalTrigger
 
-from auditor import publish
+from auditor import instance, publish, sdnotify
 from auditor.app import App
 from auditor.core.coverage import MissedBecause
 from auditor.core.model import Schedule, Target
 from auditor.core.slots import next_slot, offset_of
-from auditor.errors import ConfigError
+from auditor.errors import AuditorError, ConfigError
+from auditor.health import HealthServer, Watched
+from auditor.instance import only_one
 
 log = logging.getLogger("auditor.daemon")
 
-WORKERS = 16
 MISFIRE_GRACE_S = 3600
 """A job that could not start in time (a full pool) still runs if it is not later than this; slots say how late it was."""
+
+DELIVER_EVERY_S = 15
+"""How often channels are sent what they are owed: all that reads found meanwhile is one message a channel."""
 
 STANDSTILL_S = 30
 """The clock and the processor's own count of seconds differ by more than this: the machine slept, or the clock was set."""
@@ -48,36 +53,55 @@ class SlotTrigger(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no ty
 class Reads:
     """The reads that run: whoever owes one and is not being read is handed to the pool."""
 
-    def __init__(self, app: App, *, workers: int = WORKERS) -> None:
-        self._app = app
+    def __init__(self, app: App, *, workers: int = 16) -> None:
+        self.app = app
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
         self._running: set[str] = set()
+        self._is_whole = True
+        """Whether all reads of this sweep are on record: one that is not must keep the heartbeat from saying that all is well."""
         self._lock = threading.Lock()
 
     def serve_due(self) -> None:
         """Begin a read of every target that owes one now, and come back at once."""
         try:
-            for target in self._app.auditor.due(self._app.config.targets, self._app.clock()):
+            for target in self.app.auditor.due(self.app.config.targets, self.app.clock()):
                 with self._lock:
                     is_new = target.name not in self._running
                     self._running.add(target.name)
                 if is_new:
-                    self._pool.submit(self._read, target)
+                    self._begin(target)
         except Exception:  # an edge: a database that is locked for once must not end the alarm
             log.exception("what is due cannot be told")
 
-    def close(self) -> None:
-        """Wait for the reads that run."""
-        self._pool.shutdown(cancel_futures=True)
+    def close(self, grace_s: float) -> None:
+        """Wait for the reads that run, for `grace_s` at most. One that is left is recorded whole or not at all."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        until = time.monotonic() + grace_s
+        while self._running and time.monotonic() < until:
+            time.sleep(0.05)
+        if self._running:
+            log.warning("reads were left: they took longer than the grace period", extra={"targets": sorted(self._running)})
 
-    def _read(self, target: Target) -> None:
+    def _begin(self, target: Target) -> None:
+        future = self._pool.submit(self._read, target)
+        future.add_done_callback(lambda done: self._over(target.name, is_done=not done.cancelled() and done.result()))
+
+    def _over(self, name: str, *, is_done: bool) -> None:
+        with self._lock:
+            self._running.discard(name)
+            self._is_whole = self._is_whole and is_done
+            is_sweep_complete = not self._running and self._is_whole
+            self._is_whole = self._is_whole or not self._running
+        if is_sweep_complete:
+            _guarded(self.app.beat, "the heartbeat failed")
+
+    def _read(self, target: Target) -> bool:
         try:
-            self._app.auditor.audit(target, at=self._app.clock())
+            self.app.auditor.audit(target, at=self.app.clock())
         except Exception:  # an edge: one target's failing read must not end the others
             log.exception("audit failed", extra={"target": target.name})
-        finally:
-            with self._lock:
-                self._running.discard(target.name)
+            return False
+        return True
 
 
 def serve(app: App, *, stop: threading.Event | None = None) -> None:
@@ -85,60 +109,137 @@ def serve(app: App, *, stop: threading.Event | None = None) -> None:
 
     Raises:
         ConfigError: No target has a schedule.
+        InstanceError: Another daemon is at work on the same database.
+    """
+    with only_one(app.config.database, at=app.clock()):
+        daemon = Daemon(app)
+        stop = stop or threading.Event()
+        _on_signal(stop.set, reload=daemon.ask_to_reload)
+        daemon.run(stop)
+
+
+class Daemon:
+    """What runs: the app of the configuration in force, its reads, and the alarm clock."""
+
+    def __init__(self, app: App) -> None:
+        _ = app.auditor, app.channels  # whatever is wrong with database, key, waivers, approvals or channels is said now, and not to a log line later
+        for warning in app.alert_warnings():
+            log.warning(warning)
+        self.app = app
+        self.trouble = ""
+        """Why the configuration in the file is not the one in force; empty where it is."""
+        self._reads = Reads(app, workers=app.config.workers)
+        health = app.config.health
+        token = app.secret(health.token) if health and health.token else None
+        self._health = HealthServer(health.host, health.port, self._watched, app.clock, token) if health else None
+        self._asked = threading.Event()
+        self._alarm = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": MISFIRE_GRACE_S}, timezone=UTC)
+        self._alarm.add_job(self._reads.serve_due, _reads_of(app), id="reads", next_run_time=app.clock())
+        self._alarm.add_job(self._deliver, IntervalTrigger(seconds=DELIVER_EVERY_S), id="deliver")
+        self._alarm.add_job(self._report, SlotTrigger((app.config.report_schedule, 0)), id="report")
+
+    def run(self, stop: threading.Event) -> None:
+        """Audit until `stop`; running reads are finished first, within the grace period."""
+        instance.request_of(self.app.config.database).unlink(missing_ok=True)
+        self._alarm.start()
+        if self._health is not None:
+            self._health.start()
+        log.info("started", extra={"targets": len(self.app.config.targets), "configuration": str(self.app.config.file)})
+        sdnotify.ready(f"{len(self.app.config.targets)} targets")
+        try:
+            self._watch(stop)
+        finally:
+            sdnotify.stopping()
+            log.info("stopping: running reads are finished first")
+            self._alarm.shutdown(wait=True)
+            self._reads.close(self.app.config.grace_s)
+            self._deliver()  # what the last reads found
+            if self._health is not None:
+                self._health.close()
+            log.info("stopped")
+
+    def ask_to_reload(self) -> None:
+        """Read the configuration anew, soon: a signal handler must not do it itself."""
+        self._asked.set()
+
+    def reload(self) -> None:
+        """Take up the configuration as its file says it now. A bad one changes nothing, and is said loudly."""
+        try:
+            new = self.app.successor()
+            triggers = {"reads": _reads_of(new), "report": SlotTrigger((new.config.report_schedule, 0))}
+        except AuditorError as wrong:
+            self.trouble = f"{wrong}" + (f" ({wrong.hint})" if wrong.hint else "")
+            log.error("the configuration is wrong: the old one stays in force", extra={"trouble": self.trouble})  # noqa: TRY400
+            return
+        self.app, self.trouble = new, ""
+        self._reads.app = new
+        for name, trigger in triggers.items():
+            self._alarm.reschedule_job(name, trigger=trigger)
+        log.info("reloaded", extra={"targets": len(new.config.targets), "configuration": str(new.config.file)})
+        self._reads.serve_due()
+
+    def _watch(self, stop: threading.Event) -> None:
+        """Until `stop`: an alarm clock counts seconds, and does not notice that the machine slept or that the clock was set."""
+        began, counted = self.app.clock(), time.monotonic()
+        feed_every_s, fed = sdnotify.feed_every_s(), time.monotonic()
+        while not stop.wait(1.0):  # in short waits: Windows delivers Ctrl-C between them alone
+            if feed_every_s is not None and time.monotonic() - fed >= feed_every_s:
+                sdnotify.alive()
+                fed = time.monotonic()
+            request = instance.request_of(self.app.config.database)
+            if self._asked.is_set() or request.exists():
+                self._asked.clear()
+                request.unlink(missing_ok=True)
+                sdnotify.reloading()
+                _guarded(self.reload, "the configuration was not reloaded")
+                sdnotify.ready(f"{len(self.app.config.targets)} targets{'; the file is wrong, the old configuration stays' if self.trouble else ''}")
+            drifted = self.app.clock() - began - timedelta(seconds=time.monotonic() - counted)
+            if abs(drifted.total_seconds()) > STANDSTILL_S:
+                log.warning("the clock jumped", extra={"seconds": round(drifted.total_seconds())})
+                began, counted = self.app.clock(), time.monotonic()
+                _guarded(lambda: self.app.take_stock(self.app.store, because=MissedBecause.STANDSTILL), "slots that passed were not accounted for")
+                self._reads.serve_due()
+
+    def _deliver(self) -> None:
+        _guarded(self.app.deliver, "what is owed was not delivered")
+
+    def _watched(self) -> Watched:
+        return self.app.watched(self.trouble)
+
+    def _report(self) -> None:
+        def write() -> None:
+            path = publish.write_report(self.app.view(self.app.select((), {})), self.app.config.report_folder)
+            log.info("report written", extra={"path": str(path)})
+
+        _guarded(write, "report failed")
+
+
+def _reads_of(app: App) -> SlotTrigger:
+    """The times at which some target owes a read.
+
+    Raises:
+        ConfigError: No target has a schedule.
     """
     scheduled = [(target.schedule, offset_of(target.name, spread_s=app.config.spread_s)) for target in app.config.targets if target.schedule]
     if not scheduled:
         raise ConfigError(f"{app.config.file}: no target has a schedule", hint="give `schedule: {every: 15m}` under `defaults` or to a target")
-    _ = app.auditor  # whatever is wrong with database, key, waivers or approvals is said now, and not to a log line later
-    stop = stop or threading.Event()
-    _on_signal(stop.set)
-    reads = Reads(app)
-    alarm = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": MISFIRE_GRACE_S}, timezone=UTC)
-    alarm.add_job(reads.serve_due, SlotTrigger(*scheduled), id="reads", next_run_time=app.clock())
-    alarm.add_job(_report, SlotTrigger((app.config.report_schedule, 0)), (app,), id="report")
-    alarm.start()
-    log.info("started", extra={"targets": len(scheduled), "configuration": str(app.config.file)})
-    try:
-        _watch_the_clock(app, reads, stop)
-    finally:
-        log.info("stopping: running reads are finished first")
-        alarm.shutdown(wait=True)
-        reads.close()
-        log.info("stopped")
+    return SlotTrigger(*scheduled)
 
 
-def _watch_the_clock(app: App, reads: Reads, stop: threading.Event) -> None:
-    """Until `stop`: an alarm clock counts seconds, and does not notice that the machine slept or that the clock was set."""
-    began, counted = app.clock(), time.monotonic()
-    while not stop.wait(1.0):  # in short waits: Windows delivers Ctrl-C between them alone
-        drifted = app.clock() - began - timedelta(seconds=time.monotonic() - counted)
-        if abs(drifted.total_seconds()) > STANDSTILL_S:
-            log.warning("the clock jumped", extra={"seconds": round(drifted.total_seconds())})
-            began, counted = app.clock(), time.monotonic()
-            _guarded(lambda: app.take_stock(app.store, because=MissedBecause.STANDSTILL), "slots that passed were not accounted for")
-            reads.serve_due()
-
-
-def _report(app: App) -> None:
-    def write() -> None:
-        path = publish.write_report(app.view(app.select((), {})), app.config.report_folder)
-        log.info("report written", extra={"path": str(path)})
-
-    _guarded(write, "report failed")
-
-
-def _guarded(act: Callable[[], None], failure: str) -> None:
+def _guarded(act: Callable[[], object], failure: str) -> None:
     try:
         act()
     except Exception:  # an edge: what fails once must not end the daemon
         log.exception(failure)
 
 
-def _on_signal(stop: Callable[[], None]) -> None:
-    def handle(_number: int, _frame: FrameType | None) -> None:
-        stop()
+def _on_signal(stop: Callable[[], None], *, reload: Callable[[], None]) -> None:
+    acts = {"SIGTERM": stop, "SIGINT": stop, "SIGBREAK": stop, "SIGHUP": reload}
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        acts[signal.Signals(number).name]()
 
     if threading.current_thread() is threading.main_thread():
-        for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
-            if hasattr(signal, name):
+        for name in acts:
+            if hasattr(signal, name):  # Windows has no SIGHUP, and no other system SIGBREAK
                 signal.signal(getattr(signal, name), handle)

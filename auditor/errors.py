@@ -41,6 +41,10 @@ class StoreError(AuditorError):
     """The database or another file of ours cannot be read or written."""
 
 
+class InstanceError(AuditorError):
+    """Another daemon is at work on the same database."""
+
+
 class SchemaError(StoreError):
     """The database was made by another edition of the auditor: older (upgrade it) or newer (refused)."""
 

@@ -32,7 +32,7 @@ _AMBIGUOUS = re.compile(
     re.VERBOSE | re.IGNORECASE,
 )
 _HIDDEN = re.compile("[\x85\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff]")
-SECRET_KEYS = frozenset({"password", "token", "client_secret", "passphrase", "fingerprint_key"})
+SECRET_KEYS = frozenset({"password", "token", "access_token", "client_secret", "passphrase", "fingerprint_key"})
 """What stands under such a key is not quoted in a message: it may be a secret that somebody put there."""
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 

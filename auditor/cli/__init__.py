@@ -15,7 +15,7 @@ from typing import IO
 import click
 
 from auditor import __version__
-from auditor.errors import AuditorError, SchemaError, StoreError
+from auditor.errors import AuditorError, InstanceError, SchemaError, StoreError
 
 EXIT_CODES = """\b
 Exit codes
@@ -26,13 +26,15 @@ Exit codes
   4    evaluated in part, and nothing failed
   70   internal error: a bug of ours
   74   trouble with the database or a file
-  75   another instance holds the lock (reserved)
+  75   another daemon is at work on the database
   130  interrupted
 """
 
 _COMMANDS = {
     "check": ("auditor.cli.check", "check", "Read servers now, judge what they say, record it."),
     "daemon": ("auditor.cli.daemon", "daemon", "Do so on schedule, until told to stop."),
+    "reload": ("auditor.cli.reload", "reload", "Have the daemon read its configuration anew."),
+    "doctor": ("auditor.cli.doctor", "doctor", "Say what keeps it from working, and what to do next."),
     "show": ("auditor.cli.show", "show", "Show where one target stands."),
     "diff": ("auditor.cli.diff", "diff", "Show field by field what a target says otherwise than before."),
     "history": ("auditor.cli.history", "history", "Tell what changed on a target, between which reads, and how it ended."),
@@ -43,6 +45,7 @@ _COMMANDS = {
     "coverage": ("auditor.cli.coverage", "coverage", "Show which reads were owed, and what became of each."),
     "ledger": ("auditor.cli.ledger", "ledger", "Verify and read the chain over all that was recorded."),
     "note": ("auditor.cli.note", "note", "Put on record that a gap is known or a week reviewed."),
+    "alerts": ("auditor.cli.alerts", "alerts", "Show what channels are owed, and try them."),
     "targets": ("auditor.cli.targets", "targets", "Show what is configured."),
     "db": ("auditor.cli.db", "db", "Look after the database."),
     "init": ("auditor.cli.init", "init", "Write a commented configuration."),
@@ -112,6 +115,8 @@ def run(arguments: Sequence[str]) -> int:
         return 130
     except AuditorError as failure:
         _tell(failure)
+        if isinstance(failure, InstanceError):
+            return 75
         return 74 if isinstance(failure, StoreError) and not isinstance(failure, SchemaError) else 2
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read us has left; say nothing more, not even at exit

@@ -4,6 +4,7 @@ import logging
 import sys
 from collections.abc import Collection
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,7 @@ FORMAT_NAMES = ("text", "json", "html")
 @click.option("--force", is_flag=True, help="Ask even a server that lately denied access.")
 @click.option("--input", "body", type=click.Path(path_type=Path), help="Judge a saved answer of GET /SMTP instead: offline, nothing is stored.")
 @click.option("--policy", "policy_name", help="With --input: the policy to judge by (else recommended).")
+@click.option("--metrics-textfile", "textfile", type=click.Path(path_type=Path), help="Write metrics for Prometheus' node exporter (PATH.prom).")
 @framework_option
 @click.pass_obj
 def check(
@@ -42,6 +44,7 @@ def check(
     force: bool,
     body: Path | None,
     policy_name: str | None,
+    textfile: Path | None,
     framework: str | None,
 ) -> int:
     """Read the mail profile of servers now, judge it, record it.
@@ -52,13 +55,14 @@ def check(
     settings.configure_logging(default=logging.ERROR if sys.stderr.isatty() else logging.WARNING)
     wanted = parse_outputs(outputs)
     if body is not None:
-        if targets or labels or force:
-            raise UsageError("--input judges one saved answer: it takes no TARGET, --label or --force")
+        if targets or labels or force or textfile:
+            raise UsageError("--input judges one saved answer: it takes no TARGET, --label, --force or --metrics-textfile")
         assessments, shown = _check_saved(settings, body, policy_name or "recommended", framework)
     else:
         if policy_name:
             raise UsageError("--policy goes with --input", hint="a target's policy stands in the configuration")
-        assessments, shown = _check_live(settings, targets, labels, force=force, framework=framework, forms=[form for form, _ in wanted])
+        forms = [form for form, _ in wanted]
+        assessments, shown = _check_live(settings, targets, labels, force=force, framework=framework, forms=forms, textfile=textfile)
     put_out(shown, wanted)
     from auditor.core.assess import exit_code
 
@@ -104,18 +108,40 @@ def put_out(shown: "View", wanted: list[tuple[str, Path | None]]) -> None:
 
 
 def _check_live(
-    settings: Settings, names: tuple[str, ...], labels: tuple[str, ...], *, force: bool, framework: str | None, forms: Collection[str]
+    settings: Settings,
+    names: tuple[str, ...],
+    labels: tuple[str, ...],
+    *,
+    force: bool,
+    framework: str | None,
+    forms: Collection[str],
+    textfile: Path | None,
 ) -> "tuple[list[Assessment], View]":
-    from auditor import publish
+    from auditor import instance, publish
 
     with opened(settings, framework=framework) as app:
         chosen = _to_read(app, app.select(names, parse_labels(labels)), is_named=bool(names))
         with ThreadPoolExecutor(1) as beside, progress("reading", total=len(chosen), shown=not settings.verbose) as advance:
-            auditor = app.auditor
+            auditor = replace(app.auditor, is_scheduled=not instance.is_held(app.config.database))  # the daemon serves the slots
             ready = beside.submit(publish.get_ready, forms)
             assessments = [advance(done) for done in auditor.audit_all(chosen, clock=app.clock, force=force)]
             ready.result()
+        _tell(app)
+        if textfile is not None:
+            from auditor.health import metrics
+
+            publish.write(metrics(app.watched(), at=app.clock()), textfile)
         return assessments, app.view(chosen)
+
+
+def _tell(app: "App") -> None:
+    """Pay what channels are owed and call the heartbeat, after a sweep. What is not delivered stays owed, and is no fault of the audit."""
+    paid = app.deliver()
+    if paid.retried or paid.parked:
+        click.echo(f"alerts: {paid.retried + paid.parked} not delivered; `auditor alerts list` says why", err=True)
+    for warning in app.alert_warnings():
+        click.echo(f"warning: {warning}", err=True)
+    app.beat()
 
 
 def _to_read(app: "App", chosen: "tuple[Target, ...]", *, is_named: bool) -> "list[Target]":

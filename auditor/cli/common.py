@@ -42,13 +42,20 @@ class Settings:
     def load_config(self) -> "Config":
         """Find and read the configuration, and say on stderr which one it is."""
         config = self.load_config_if_any()
-        if config is None:
-            from auditor.app import config_places
+        if config is not None:
+            return config
+        from auditor.app import config_places, vendors_config
 
+        vendors = vendors_config()
+        if vendors is None:
             raise ConfigError(
                 f"no configuration: looked for {', '.join(str(place) for place in config_places())}",
-                hint="`auditor init` writes a commented example here; `auditor demo` needs none",
+                hint="`auditor init` writes a commented example here; `auditor demo` needs none; KEYFACTOR_* or a command_config.json will do, too",
             )
+        config, found = vendors
+        say(f"configuration: {found.source}; target {found.name}, database {config.database}")
+        for warning in found.warnings:
+            say(f"warning: {warning}")
         return config
 
     def load_config_if_any(self) -> "Config | None":

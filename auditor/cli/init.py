@@ -5,13 +5,15 @@ from pathlib import Path
 
 import click
 
-from auditor.errors import UsageError
+from auditor.errors import ConfigError, UsageError
 
 _TEMPLATE = """\
 # yaml-language-server: $schema=auditor.schema.json
 #
 # What the auditor watches. Relative paths count from this file's folder. Secrets never stand here: say where they are,
-# as env:NAME or file:PATH (a systemd credential or a mounted secret is a file). Check what is understood with `auditor targets list`.
+# as env:NAME, file:PATH, credential:NAME (what systemd hands over, with LoadCredential=), keyring:SERVICE/NAME,
+# or kfutil:PROFILE/KEY (docs/kfutil.md).
+# Check what is understood with `auditor targets list`, and that all is in order with `auditor doctor`.
 
 targets:
 - name: prod
@@ -62,23 +64,30 @@ report:
   schedule: {cron: "0 6 * * mon", timezone: UTC}
 spread: 60s                             # targets on one schedule are read up to this much apart
 late_after: 5m                          # a read that begins later than this after its time counts as late
+workers: 16                             # reads side by side
+grace: 30s                              # how long the daemon waits for running reads when it is stopped
+# health: {listen: 127.0.0.1:9464}      # /healthz and /metrics of the daemon; on another address with token: env:NAME
 """
 
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), default=Path(), metavar="[FOLDER]")
-def init(folder: Path) -> None:
+@click.option("--from-kfutil", is_flag=True, help="Take server and account from KEYFACTOR_* or a command_config.json.")
+@click.option("--profile", metavar="NAME", help="With --from-kfutil: this profile of the file, whatever the environment says.")
+def init(folder: Path, from_kfutil: bool, profile: str | None) -> None:
     """Write a commented auditor.yaml into FOLDER (this one unless named), JSON Schemas for editors, and a fingerprint key.
 
-    Nothing that exists is overwritten.
+    With --from-kfutil it has the server that the vendor's tools know; secrets stay where they are. Nothing that exists is overwritten.
     """
     from auditor import config, publish, resources
     from auditor.app import fingerprint_key
     from auditor.core.model import SecretRef
     from auditor.waiverfile import SCHEMA_NAME
 
+    if profile is not None and not from_kfutil:
+        raise UsageError("--profile goes with --from-kfutil")
     files = {
-        folder / config.FILE_NAME: _TEMPLATE.encode(),
+        **(_from_kfutil(folder, profile) if from_kfutil else {folder / config.FILE_NAME: _TEMPLATE.encode()}),
         folder / "auditor.schema.json": (json.dumps(config.json_schema(), indent=1) + "\n").encode(),
         folder / SCHEMA_NAME: (resources.folder("policies") / "data" / SCHEMA_NAME).read_bytes(),
     }
@@ -91,4 +100,28 @@ def init(folder: Path) -> None:
     key = folder / "auditor.key"
     fingerprint_key(SecretRef("file", str(key)))
     click.echo(key)
-    click.echo(f"\nNext: put your server into {folder / config.FILE_NAME}, then `auditor targets list` and `auditor check`.", err=True)
+    put = "" if from_kfutil else f"put your server into {folder / config.FILE_NAME}, then "
+    click.echo(f"\nNext: {put}`auditor targets list` and `auditor doctor`.", err=True)
+
+
+def _from_kfutil(folder: Path, profile: str | None) -> dict[Path, bytes]:
+    """The files that say what the vendor's tools know, by where they belong.
+
+    Raises:
+        ConfigError: They know no server that can be audited.
+    """
+    from auditor import config, yamlfile
+    from auditor.app import refuse_skip_verify, vendors_server
+    from auditor.cli.common import say
+
+    refuse_skip_verify()
+    found = vendors_server(profile=profile)
+    if found is None:
+        raise ConfigError("neither KEYFACTOR_HOSTNAME nor a command_config.json is there", hint="`auditor init` writes an example to fill in")
+    for warning in found.warnings:
+        say(f"warning: {warning}")
+    path = folder / config.FILE_NAME
+    ca_file = Path(found.ca_name()) if found.ca_pem else None
+    text = "# yaml-language-server: $schema=auditor.schema.json\n" + found.as_yaml(ca_file=ca_file, schedule="15m")
+    config.understood(yamlfile.parse(text, path=str(path), error=ConfigError), path.absolute())  # refused before anything is written
+    return {path: text.encode(), **({folder / ca_file: (found.ca_pem or "").encode()} if ca_file else {})}

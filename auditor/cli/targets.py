@@ -95,6 +95,9 @@ def _installation(config: "Config") -> dict[str, Any]:
         "report": f"{config.report_folder}, {_schedule(config.report_schedule)}",
         "spread": f"{config.spread_s}s",
         "late_after": lasting(config.late_after_s),
+        "workers": config.workers,
+        "grace": f"{config.grace_s}s",
+        "health": f"{config.health.host}:{config.health.port}" if config.health else "none: nothing listens",
     }
     return {
         key: {"value": value, "from": f"{config.file.name}:{line}" if (line := config.source.lines.get((key,))) else "default"}

@@ -14,11 +14,11 @@ from typing import Any
 from auditor.command import listing, strictjson
 from auditor.command.listing import NotPermitted
 from auditor.command.session import Session
-from auditor.command.words import Trouble
 from auditor.core.attribution import CLOCK_SLACK, may_concern, named_in, names_profile
 from auditor.core.detectors import shown_text
 from auditor.core.model import AuditEntry, AuditTrail, Signature, TrailOutcome
 from auditor.core.model.attribution import APPLICATION_SETTING
+from auditor.exchange.trouble import Trouble
 
 PERMISSION = "/auditing/read/"
 MAX_CLOCK_OFFSET = timedelta(minutes=5)

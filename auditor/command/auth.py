@@ -15,9 +15,9 @@ from typing import Any
 from urllib.parse import quote_plus, urlencode, urlsplit
 
 from auditor.command import strictjson, words
-from auditor.command.connection import Answer
-from auditor.command.words import Trouble
 from auditor.core.model import ClientCredentials, ReadOutcome, TokenAuthMethod
+from auditor.exchange.connection import Answer
+from auditor.exchange.trouble import Trouble
 
 RENEW_BEFORE_S = 60
 """A token is not used in its last minute: it could expire on the way."""

@@ -14,9 +14,7 @@ from typing import Any
 import httpx
 
 from auditor.command import auditlog, auth, headers, pam, wire
-from auditor.command.connection import Answer, TlsContexts
 from auditor.command.session import Session
-from auditor.command.words import Trouble
 from auditor.core.model import (
     AuditTrail,
     Collection,
@@ -26,9 +24,12 @@ from auditor.core.model import (
     ReadOutcome,
     SecretRef,
     Snapshot,
+    State,
     Target,
     TrailOutcome,
 )
+from auditor.exchange.connection import Answer, Peer, TlsContexts
+from auditor.exchange.trouble import Trouble
 
 _log = logging.getLogger("auditor.command")
 
@@ -61,6 +62,11 @@ class Reader:
 
         After a 401 or 403 no request is made until `backoff_s` have passed, the credential or the target changes, or `force` is given.
         """
+        observation, memory, _ = self.examine(target, memory, force=force)
+        return observation, memory
+
+    def examine(self, target: Target, memory: Memory, *, force: bool = False) -> tuple[Observation, Memory, Peer]:
+        """The same, and who was at the other end: how far it came, and by which certificates."""
         started_at = self.clock()
         visit = _Visit(self, target)
         snapshot, message, hint = None, "", ""
@@ -99,7 +105,7 @@ class Reader:
             hint=hint,
         )
         _note(observation)
-        return observation, memory
+        return observation, memory, visit.peer
 
     def audit_trail(self, target: Target, *, after: datetime, until: datetime, product_version: str | None = None) -> AuditTrail:
         """What Command's audit log says of the time after `after` and through `until`; no request is made unless `target.attribution`.
@@ -112,6 +118,17 @@ class Reader:
         session = Session(self, target)
         try:
             return auditlog.read(session, after=after, until=until, product_version=product_version)
+        finally:
+            session.close()
+
+    def pam_providers(self, target: Target, *, version: int, product_version: str | None) -> Mapping[int, pam.Provider] | pam.Unseen:
+        """The PAM providers of `target` by id, asked for whether or not its profile points at one. Trouble is returned, never raised."""
+        session = Session(self, target)
+        try:
+            session.unlock()
+            return pam.providers(session, version=version, product_version=product_version, within_s=target.timeout_s)
+        except Trouble as trouble:
+            return pam.Unseen(State.INCONCLUSIVE, trouble.message)
         finally:
             session.close()
 
@@ -156,6 +173,7 @@ class _Visit:
         self.session = Session(reader, target)
         self.url, self.who = f"{self.session.base}/SMTP", self.session.who
         self.seen: dict[str, Any] = {"attempts": 0, "auth_method": self.session.auth_method, "account": self.session.account}
+        self.peer = Peer()
         self._told: dict[int, dict[str, Any]] = {}
 
     def prepare(self, memory: Memory) -> Memory:
@@ -226,6 +244,7 @@ class _Visit:
 
     def _send(self, version: int, authorization: str) -> Answer:
         connection = self.session.connection()
+        self.peer = connection.peer
         self.seen["attempts"] += 1
         self.seen["api_version"] = version
         try:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import Any
 
 from auditor.command import words
-from auditor.command.connection import Answer
+from auditor.exchange.connection import Answer
 
 
 def told(answer: Answer, now: datetime) -> dict[str, Any]:

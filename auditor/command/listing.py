@@ -12,10 +12,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 from auditor.command import headers, strictjson
-from auditor.command.connection import Answer
 from auditor.command.session import Session
-from auditor.command.words import Trouble, error_code
+from auditor.command.words import error_code
 from auditor.core.model import ReadOutcome
+from auditor.exchange.connection import Answer
+from auditor.exchange.trouble import Trouble
 
 PER_PAGE = 50
 MAX_PAGES = 20

@@ -9,9 +9,9 @@ from typing import Any
 
 from auditor.command import listing
 from auditor.command.session import Session
-from auditor.command.words import Trouble
 from auditor.core.detectors import shown_text
 from auditor.core.model import Fact, SecretPlace, Snapshot, State
+from auditor.exchange.trouble import Trouble
 
 PERMISSION = "/pam/read/"
 MAX_NAME = 64
@@ -88,14 +88,14 @@ def with_vaults(snapshot: Snapshot, known: Mapping[int, Provider] | Unseen) -> S
 
 def _vault(secret: Fact, place: SecretPlace | None, known: Mapping[int, Provider] | Unseen) -> Fact:
     if secret.state is not State.VALUE:
-        return Fact(secret.state, reason=secret.reason)
+        return Fact.of(secret.state, reason=secret.reason)
     if secret.value != "pam":
-        return Fact(State.UNSET)
+        return Fact.of(State.UNSET)
     if place is None or place.provider is None:
-        return Fact(State.NOT_OFFERED, reason="the answer does not say which provider keeps it")
+        return Fact.of(State.NOT_OFFERED, reason="the answer does not say which provider keeps it")
     if isinstance(known, Unseen):
-        return Fact(known.state, reason=known.reason)
+        return Fact.of(known.state, reason=known.reason)
     provider = known.get(place.provider)
     if provider is None:
-        return Fact(State.INCONCLUSIVE, reason=f"Command lists no PAM provider {place.provider} to our account")
-    return Fact(State.VALUE, "external" if provider.is_external else "command")
+        return Fact.of(State.INCONCLUSIVE, reason=f"Command lists no PAM provider {place.provider} to our account")
+    return Fact.of(State.VALUE, "external" if provider.is_external else "command")

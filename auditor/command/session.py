@@ -15,11 +15,11 @@ from urllib.parse import urlsplit
 import httpx
 
 from auditor.command import auth, words
-from auditor.command.connection import Answer, Connection, TlsContexts
-from auditor.command.words import Trouble
 from auditor.core.canonical import digest
 from auditor.core.model import BasicAuth, ClientCredentials, Fingerprint, ReadOutcome, SecretRef, StaticToken, Target
 from auditor.errors import SecretError
+from auditor.exchange.connection import Answer, Connection, TlsContexts
+from auditor.exchange.trouble import Trouble
 
 OVERALL_TIMEOUTS = 4
 """All requests of one session, with the waits between them, end within so many times `timeout_s`."""
@@ -206,7 +206,7 @@ class Session:
                 skip_verify=not verified,
             )
             transport = means.transport(target) if means.transport else None
-            proxy = _proxy_for(target, url)
+            proxy = proxy_for(target, url)
             proxy_context = means.contexts.get(ca_file=target.ca_file) if proxy and proxy.startswith("https:") else None
             connection = Connection(who, context=context, proxy=proxy, proxy_context=proxy_context, transport=transport)
             self._open.callback(connection.close)
@@ -230,7 +230,7 @@ def _account(target: Target) -> tuple[str, str, SecretRef]:
             assert_never(other)
 
 
-def _proxy_for(target: Target, url: str) -> str | None:
+def proxy_for(target: Target, url: str) -> str | None:
     """The proxy for `url`: none for plain http, which is loopback's alone and must not leave this machine, and none for hosts in `no_proxy`."""
     parts = urlsplit(url)
     host = (parts.hostname or "").lower()

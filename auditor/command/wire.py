@@ -87,9 +87,9 @@ def not_configured(api_version: int | None) -> Snapshot:
         configured=False,
         shape=shape,
         facts={
-            **dict.fromkeys((*PROFILE_FIELDS, *(derived for group in _READ_WITH.values() for derived in group)), Fact(State.UNSET)),
+            **dict.fromkeys((*PROFILE_FIELDS, *(derived for group in _READ_WITH.values() for derived in group)), Fact.of(State.UNSET)),
             **_about(shape, api_version, configured=False),
-            **{f"response.{name}": Fact(State.VALUE, ()) for name in ("exposed", "unknown_fields", "ill_typed_fields")},
+            **{f"response.{name}": Fact.of(State.VALUE, ()) for name in ("exposed", "unknown_fields", "ill_typed_fields")},
         },
         detectors=detectors.VERSION,
     )
@@ -137,9 +137,9 @@ _AUTHENTICATION_TYPES: Mapping[str, int] = MappingProxyType(
 
 def _about(shape: Shape, api_version: int | None, *, configured: bool) -> dict[str, Fact]:
     return {
-        "profile.configured": Fact(State.VALUE, configured),
-        "api.version": Fact(State.VALUE, api_version or (1 if shape is Shape.V1 else 2)),
-        "api.shape": Fact(State.VALUE, shape.value),
+        "profile.configured": Fact.of(State.VALUE, configured),
+        "api.version": Fact.of(State.VALUE, api_version or (1 if shape is Shape.V1 else 2)),
+        "api.shape": Fact.of(State.VALUE, shape.value),
     }
 
 
@@ -185,7 +185,7 @@ class _Reading:
             fact = self.read(name, self.profile[name]) if name in self.profile else self.absent(name)
             self.facts[name] = fact
             for derived in _READ_WITH.get(name, ()):
-                self.facts.setdefault(derived, _NO_CLEAR_TEXT if fact.state is State.VALUE else Fact(fact.state, reason=fact.reason))
+                self.facts.setdefault(derived, _NO_CLEAR_TEXT if fact.state is State.VALUE else Fact.of(fact.state, reason=fact.reason))
         for key in sorted(self.profile.keys() - set(PROFILE_FIELDS)):
             self.note_unknown(key, self.profile[key])
         noted = {"exposed": self.exposed, "unknown_fields": sorted(field.name for field in self.unknown), "ill_typed_fields": self.ill_typed}
@@ -195,7 +195,7 @@ class _Reading:
             facts={
                 **self.facts,
                 **_about(self.shape, api_version, configured=True),
-                **{f"response.{name}": Fact(State.VALUE, tuple(dict.fromkeys(fields))) for name, fields in noted.items()},
+                **{f"response.{name}": Fact.of(State.VALUE, tuple(dict.fromkeys(fields))) for name, fields in noted.items()},
             },
             secrets=self.secrets,
             headers=self.headers,
@@ -206,14 +206,14 @@ class _Reading:
     def absent(self, name: str) -> Fact:
         """The key is not there: what that means, the shape says."""
         if name == "SenderAddress":
-            return Fact(State.NOT_OFFERED, reason="deprecated; offered only where it is sent")
+            return Fact.of(State.NOT_OFFERED, reason="deprecated; offered only where it is sent")
         if self.shape is Shape.V1 and name in (*OAUTH_FIELDS, "RelayPassword"):
-            return Fact(State.NOT_OFFERED, reason="API v1 cannot show this")
+            return Fact.of(State.NOT_OFFERED, reason="API v1 cannot show this")
         if self.shape is Shape.V2_PAM and name in OAUTH_FIELDS:
-            return Fact(State.NOT_OFFERED, reason="API v2 of this Command edition (25.1) cannot show this")
+            return Fact.of(State.NOT_OFFERED, reason="API v2 of this Command edition (25.1) cannot show this")
         if name == "RelayPassword":
-            return Fact(State.NOT_OFFERED, reason="withheld: Command does not return it in responses")
-        return Fact(State.MISSING)
+            return Fact.of(State.NOT_OFFERED, reason="withheld: Command does not return it in responses")
+        return Fact.of(State.MISSING)
 
     def read(self, name: str, value: Any) -> Fact:
         if name in SECRET_FIELDS:
@@ -221,7 +221,7 @@ class _Reading:
         if value is None or value == "":
             if value == "" and _TYPES[name] is not JsonType.TEXT:
                 self.ill_typed.append(name)
-            return Fact(State.UNSET, sent=json_type(value))
+            return Fact.of(State.UNSET, sent=json_type(value))
         match name:
             case "RequestHeaders":
                 return self.request_headers(value)
@@ -231,25 +231,25 @@ class _Reading:
                     return self.ill(name, value)
                 if not isinstance(value, int):
                     self.ill_typed.append(name)
-                return Fact(State.VALUE, decoded, json_type(value))
+                return Fact.of(State.VALUE, decoded, json_type(value))
             case "TokenEndpoint" if isinstance(value, str):
-                self.facts["TokenEndpoint.faults"] = Fact(State.VALUE, detectors.token_endpoint_faults(value))
+                self.facts["TokenEndpoint.faults"] = Fact.of(State.VALUE, detectors.token_endpoint_faults(value))
                 return self.text(name, value)
             case _ if json_type(value) is not _TYPES[name]:
                 return self.ill(name, value)
             case _:
-                return self.text(name, value) if isinstance(value, str) else Fact(State.VALUE, value, json_type(value))
+                return self.text(name, value) if isinstance(value, str) else Fact.of(State.VALUE, value, json_type(value))
 
     # --- texts and what is ill-typed ------------------------------------------------------------------------------
 
     def text(self, name: str, value: str) -> Fact:
         if len(value) > MAX_TEXT:
             self.ill_typed.append(name)
-            return Fact(State.ILL_TYPED, sent=JsonType.TEXT, reason=f"longer than {MAX_TEXT} characters")
+            return Fact.of(State.ILL_TYPED, sent=JsonType.TEXT, reason=f"longer than {MAX_TEXT} characters")
         kept = self.kept(name, value)
         if kept is None:
-            return Fact(State.ILL_TYPED, sent=JsonType.TEXT, reason="withheld: it looks like a secret")
-        return Fact(State.VALUE, kept, JsonType.TEXT)
+            return Fact.of(State.ILL_TYPED, sent=JsonType.TEXT, reason="withheld: it looks like a secret")
+        return Fact.of(State.VALUE, kept, JsonType.TEXT)
 
     def ill(self, name: str, value: Any) -> Fact:
         """Observed, never converted; of a list or object, and of what looks like a secret, only the type is kept."""
@@ -264,7 +264,7 @@ class _Reading:
                 kept = text
             case _:
                 self.look_through(name, value)
-        return Fact(State.ILL_TYPED, kept[:MAX_ILL_TYPED_TEXT] if isinstance(kept, str) else kept, json_type(value))
+        return Fact.of(State.ILL_TYPED, kept[:MAX_ILL_TYPED_TEXT] if isinstance(kept, str) else kept, json_type(value))
 
     def kept(self, name: str, value: str) -> str | None:
         """What may be kept of a text: URLs in it lose user information and query values; None where it looks like a secret."""
@@ -286,7 +286,7 @@ class _Reading:
         is_identifier = f"{name}.text" in _READ_WITH.get(name, ())
         match value:
             case None | "":
-                return Fact(State.UNSET, sent=json_type(value))
+                return Fact.of(State.UNSET, sent=json_type(value))
             case dict():
                 return self.secret_object(name, value, is_identifier=is_identifier)
             case str():
@@ -299,7 +299,7 @@ class _Reading:
             case _:
                 self.ill_typed.append(name)
                 self.look_through(name, value)
-                return Fact(State.ILL_TYPED, sent=json_type(value))
+                return Fact.of(State.ILL_TYPED, sent=json_type(value))
 
     def secret_object(self, name: str, secret: dict[str, Any], *, is_identifier: bool) -> Fact:
         value, parameters, provider = (secret.get(key) for key in ("SecretValue", "Parameters", "Provider"))
@@ -322,33 +322,33 @@ class _Reading:
         if not documented:
             return self.ill_object(name, secret)
         if provider is None:
-            return Fact(State.UNSET, sent=JsonType.OBJECT)
+            return Fact.of(State.UNSET, sent=JsonType.OBJECT)
         self.secrets[name] = SecretPlace(provider=provider, parameters=self.parameters(name, parameters or {}))
-        return Fact(State.VALUE, "pam", JsonType.OBJECT)
+        return Fact.of(State.VALUE, "pam", JsonType.OBJECT)
 
     def ill_object(self, name: str, secret: dict[str, Any]) -> Fact:
         self.look_through(name, secret)
-        return Fact(State.ILL_TYPED, sent=JsonType.OBJECT)
+        return Fact.of(State.ILL_TYPED, sent=JsonType.OBJECT)
 
     def secret_value(self, name: str, value: str, *, is_identifier: bool) -> Fact:
         """A text in a secret's place: a mask, the sentinel, an identifier in clear, or a leak."""
         sent = json_type(self.profile[name])
         if value in detectors.SENTINELS:
             self.secrets[name] = SecretPlace(undisclosed=True)
-            return Fact(State.VALUE, "pam", sent)
+            return Fact.of(State.VALUE, "pam", sent)
         if detectors.is_mask(value):
-            return Fact(State.VALUE, "stored", sent)
+            return Fact.of(State.VALUE, "stored", sent)
         if not is_identifier:
             return self.leak(name, sent)
         kept = value if _ACCESS_KEY_ID.fullmatch(value) else self.kept(name, value)
         if kept is None:
-            return Fact(State.VALUE, "exposed", sent)
-        self.facts[f"{name}.text"] = Fact(State.VALUE, kept[:MAX_IDENTIFIER], JsonType.TEXT)
-        return Fact(State.VALUE, "stored", sent)
+            return Fact.of(State.VALUE, "exposed", sent)
+        self.facts[f"{name}.text"] = Fact.of(State.VALUE, kept[:MAX_IDENTIFIER], JsonType.TEXT)
+        return Fact.of(State.VALUE, "stored", sent)
 
     def leak(self, name: str, sent: JsonType) -> Fact:
         self.exposed.append(name)
-        return Fact(State.VALUE, "exposed", sent)
+        return Fact.of(State.VALUE, "exposed", sent)
 
     def parameters(self, name: str, parameters: dict[str, Any]) -> tuple[tuple[str, Fingerprint], ...]:
         if len(parameters) > MAX_ENTRIES:
@@ -401,7 +401,7 @@ class _Reading:
         return f"{'withheld' if is_secret else shown[: MAX_NAME - 9]}~{self.fingerprint('name', key).mac[:8]}"
 
 
-_NO_CLEAR_TEXT = Fact(State.NOT_OFFERED, reason="not sent in clear")
+_NO_CLEAR_TEXT = Fact.of(State.NOT_OFFERED, reason="not sent in clear")
 
 
 def _is_header(entry: Any) -> bool:

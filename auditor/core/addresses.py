@@ -1,10 +1,11 @@
-"""What a text means as an IP address to a resolver, and how far that address reaches.
+"""What a text means as an IP address to a resolver, how far that address reaches, and which URLs credentials may be sent to.
 
-Both functions take any text, raise nothing, and take time in proportion to its length.
+All functions take any text, raise nothing, and take time in proportion to its length.
 """
 
 import re
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_network
+from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address, ip_network
+from urllib.parse import urlsplit
 
 IpAddress = IPv4Address | IPv6Address
 
@@ -41,6 +42,30 @@ def ip_scope(text: str) -> str:
     if address is None:
         return "none"
     return next((scope for scope, networks in _SCOPES.items() if any(address in network for network in networks)), "public")
+
+
+def url_fault(text: str, *, insecure_http: bool) -> str:
+    """What makes `text` no address that credentials may be sent to; empty where nothing does. Never quotes the text: it may hold a password."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        return "is not a URL"
+    if not host or not text.isascii() or any(character.isspace() for character in text):
+        return "is not a URL with a host in ASCII"
+    if "@" in parts.netloc:
+        return "has a user or password in it"
+    if parts.scheme == "http":
+        return "" if insecure_http and is_loopback(host) else "is not https"
+    return "" if parts.scheme == "https" else "is not https"
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host`, as it stands in a URL, is this machine."""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 _MAX_IP_CHARACTERS = 128  # an IPv6 address has 45 at most; the rest is room for a zone, and for leading zeros

@@ -67,31 +67,31 @@ def facts_of(
     in_force = [waiver.rule for waiver in own if state_of(waiver, observation.started_at).is_in_force]
     ended = {waiver.rule for waiver in own if state_of(waiver, observation.started_at) is WaiverState.EXPIRED}
     facts = {
-        "collection.outcome": Fact(State.VALUE, outcome),
+        "collection.outcome": Fact.of(State.VALUE, outcome),
         "collection.profile_age_hours": _age_hours(observation, previous),
-        "collection.probe_age_hours": Fact(State.UNSET),
-        "target.labels": Fact(State.VALUE, tuple(f"{key}={value}" for key, value in labels)),
-        "drift.previous": Fact(State.VALUE, previous is not None),
-        "waivers.count": Fact(State.VALUE, len(in_force)),
-        "waivers.expired": Fact(State.VALUE, tuple(sorted(ended.difference(in_force)))),
-        "waivers.incomplete": Fact(State.VALUE, ()),  # one that lacks something was refused when it was loaded
-        **{f"{probe}.probed": Fact(State.VALUE, value=False) for probe in ("server", "domain", "token_endpoint")},
+        "collection.probe_age_hours": Fact.of(State.UNSET),
+        "target.labels": Fact.of(State.VALUE, tuple(f"{key}={value}" for key, value in labels)),
+        "drift.previous": Fact.of(State.VALUE, previous is not None),
+        "waivers.count": Fact.of(State.VALUE, len(in_force)),
+        "waivers.expired": Fact.of(State.VALUE, tuple(sorted(ended.difference(in_force)))),
+        "waivers.incomplete": Fact.of(State.VALUE, ()),  # one that lacks something was refused when it was loaded
+        **{f"{probe}.probed": Fact.of(State.VALUE, value=False) for probe in ("server", "domain", "token_endpoint")},
     }
-    nothing_to_compare = Fact(State.NOT_OFFERED, reason="nothing to compare with")
+    nothing_to_compare = Fact.of(State.NOT_OFFERED, reason="nothing to compare with")
     approved = {name: one for name, one in baseline(approvals, observation.started_at).items() if name not in volatile}
     facts |= facts_of_baseline(observation.snapshot, approved)
     if observation.snapshot is None:
-        unseen = Fact(State.INCONCLUSIVE, reason=outcome)
+        unseen = Fact.of(State.INCONCLUSIVE, reason=outcome)
         facts |= dict.fromkeys((*PROFILE_FIELDS, *READING_FACTS, *VAULTS, "drift.unapproved", "drift.downgrades", "drift.redirections"), unseen)
         return facts
     facts |= observation.snapshot.facts
     if secret_changed_at is not None and secret_changed_at <= observation.started_at:
-        facts["ClientSecret.age_days"] = Fact(State.VALUE, (observation.started_at - secret_changed_at).days)
+        facts["ClientSecret.age_days"] = Fact.of(State.VALUE, (observation.started_at - secret_changed_at).days)
     holding = [name for name, stand in stands(observation.snapshot, approved).items() if stand is Stand.HOLDS]
     for name, words in (("drift.downgrades", DOWNGRADES), ("drift.redirections", REDIRECTIONS)):
         facts[name] = nothing_to_compare
         if previous:
-            facts[name] = Fact(State.VALUE, named(previous[1], observation.snapshot, words, org_domain=org_domain, approved=holding))
+            facts[name] = Fact.of(State.VALUE, named(previous[1], observation.snapshot, words, org_domain=org_domain, approved=holding))
     return facts
 
 
@@ -224,12 +224,12 @@ def exit_code(
 
 def _age_hours(observation: Observation, previous: Seen | None) -> Fact:
     if observation.snapshot is not None:
-        return Fact(State.VALUE, 0)
+        return Fact.of(State.VALUE, 0)
     if previous is None:
-        return Fact(State.UNSET)
+        return Fact.of(State.UNSET)
     if previous[0] > observation.started_at:
-        return Fact(State.INCONCLUSIVE, reason="the last read lies in the future: the clock was set back")
-    return Fact(State.VALUE, int((observation.started_at - previous[0]).total_seconds() // 3600))
+        return Fact.of(State.INCONCLUSIVE, reason="the last read lies in the future: the clock was set back")
+    return Fact.of(State.VALUE, int((observation.started_at - previous[0]).total_seconds() // 3600))
 
 
 def _plain(fact: Fact) -> bool | int | str | None:

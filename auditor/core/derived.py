@@ -6,7 +6,7 @@ Each is computed when it is read. All are total: any text gives a value, or `uns
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
@@ -53,29 +53,24 @@ class Tables:
 def with_derived(facts: Mapping[str, Fact], tables: Tables) -> Mapping[str, Fact]:
     """`facts`, and every fact that follows from them, each computed when it is first read.
 
-    A fact that is given stays as it is, also under the name of a derived one. Any other name is *not offered*.
+    A fact that is given stays as it is, also under the name of a derived one. Any other name is *not offered*. Only `[]` derives: listed is what was
+    given or has been read.
     """
     return _WithDerived(facts, tables)
 
 
-class _WithDerived(Mapping[str, Fact]):
-    __slots__ = ("_known", "_tables")
+class _WithDerived(dict[str, Fact]):
+    """A dict, which looks up quickest: it lists what was given or has been read, and answers `[]` for any other name."""
+
+    __slots__ = ("_tables",)
 
     def __init__(self, facts: Mapping[str, Fact], tables: Tables) -> None:
-        self._known, self._tables = dict(facts), tables
+        super().__init__(facts)
+        self._tables = tables
 
-    def __getitem__(self, name: str) -> Fact:
-        try:
-            return self._known[name]
-        except KeyError:
-            fact = self._known[name] = self._derived(name)
-            return fact
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(dict.fromkeys((*self._known, *DERIVED)))
-
-    def __len__(self) -> int:
-        return len(self._known.keys() | DERIVED.keys())
+    def __missing__(self, name: str) -> Fact:
+        fact = self[name] = self._derived(name)
+        return fact
 
     def _derived(self, name: str) -> Fact:
         if (derivation := DERIVED.get(name)) is None:
@@ -84,10 +79,10 @@ class _WithDerived(Mapping[str, Fact]):
         if any(source.state is not State.VALUE for source in sources):
             return min(sources, key=lambda fact: _LOWEST_FIRST.index(fact.state))
         value = derivation.compute(self._tables, *(source.value for source in sources))
-        return Fact(State.UNSET) if value is None else Fact(State.VALUE, value)
+        return Fact.of(State.UNSET) if value is None else Fact.of(State.VALUE, value)
 
 
-_NOT_OFFERED = Fact(State.NOT_OFFERED, reason="was not looked at")
+_NOT_OFFERED = Fact.of(State.NOT_OFFERED, reason="was not looked at")
 
 # Absent before unseen. Within each, first the state that says least: `unset` is an answer, and what is not offered is nobody's trouble.
 _LOWEST_FIRST = (State.ILL_TYPED, State.MISSING, State.UNSET, State.INCONCLUSIVE, State.NOT_OFFERED, State.VALUE)

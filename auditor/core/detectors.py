@@ -63,10 +63,10 @@ def length_bucket(length: int) -> str:
 def header_facts(headers: Sequence[tuple[str, str]]) -> dict[str, Fact]:
     """The facts of `RequestHeaders`, given as (name, value) as sent: names, octets on the wire, faults, and forms of secrets among the values."""
     return {
-        "RequestHeaders": Fact(State.VALUE, tuple(shown_header_name(name) for name, _ in headers), JsonType.LIST),
-        "RequestHeaders.bytes": Fact(State.VALUE, sum(_octets(name) + _octets(value) + len(": \r\n") for name, value in headers)),
-        "RequestHeaders.faults": Fact(State.VALUE, _header_faults(headers)),
-        "RequestHeaders.secret_forms": Fact(State.VALUE, _secret_forms(headers)),
+        "RequestHeaders": Fact.of(State.VALUE, tuple(shown_header_name(name) for name, _ in headers), JsonType.LIST),
+        "RequestHeaders.bytes": Fact.of(State.VALUE, sum(_octets(name) + _octets(value) + len(": \r\n") for name, value in headers)),
+        "RequestHeaders.faults": Fact.of(State.VALUE, _header_faults(headers)),
+        "RequestHeaders.secret_forms": Fact.of(State.VALUE, _secret_forms(headers)),
     }
 
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cache
-from operator import itemgetter
+from itertools import repeat
+from operator import attrgetter, call, getitem, itemgetter
 from typing import Any
 
 from auditor.core.criterion import ABSENT, FALSE, TRUE, UNSEEN, Asked, Facts, LeafOf, compile_criterion
@@ -23,27 +24,47 @@ Weighs = Callable[[Facts, date], tuple[Level, Said]]
 
 AskedOf = Callable[[Criterion], Asked]
 
+Picks = Callable[[Any], Sequence[Any]]
+"""Gives what stands in certain places of a row."""
+
 MAX_REMEMBERED = 1024
-"""Findings that a rule keeps, of one day."""
+"""Findings that a rule keeps of one day; of facts a policy keeps as many for each that it reads."""
 
 
 @dataclass(frozen=True, slots=True)
 class CompiledRule:
-    """A rule ready to judge. `key` picks what it reads out of all that was seen."""
+    """A rule ready to judge."""
 
     id: str
-    key: Callable[[Sequence[Any]], Any]
     decide: Callable[[Facts, date], Finding]
 
 
 @dataclass(frozen=True, slots=True)
+class Remembered:
+    """What a policy has met on one day: each rule's findings, by the marks of the facts that it reads; and of all facts that say the same one's mark.
+
+    What says the same mostly is the same object (`Fact.of`), so that its own mark will do.
+    """
+
+    findings: tuple[dict[Any, Finding], ...]
+    marks: dict[Any, object] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
 class CompiledPolicy:
-    """A policy ready to judge. It may be shared between threads and targets."""
+    """A policy ready to judge. It may be shared between threads and targets.
+
+    `read` picks the facts in `reads` out of all. A rule finds what it remembers by their marks: `together` picks the sets of marks that rules with
+    several facts go by, and `keys`, out of the row of all marks and then of these sets, what each rule goes by.
+    """
 
     policy: EffectivePolicy
     rules: tuple[CompiledRule, ...]
     reads: tuple[str, ...]
-    remembered: "dict[date, tuple[dict[Any, Finding], ...]]" = field(default_factory=dict, compare=False, repr=False)
+    read: Picks
+    together: tuple[Picks, ...]
+    keys: Picks
+    remembered: dict[date, Remembered] = field(default_factory=dict, compare=False, repr=False)
 
 
 def compile_policy(policy: EffectivePolicy, lookups: Lookups) -> CompiledPolicy:
@@ -56,8 +77,11 @@ def compile_policy(policy: EffectivePolicy, lookups: Lookups) -> CompiledPolicy:
     # What many rules claim, such as the `when` of their policy, is compiled once, so that they share its evidence
     asked = cache(lambda criterion: compile_criterion(criterion, values, lookups))
     reads = tuple(dict.fromkeys(name for rule in policy.rules for name in rule.facts))
-    rules = tuple(CompiledRule(rule.id, _picking([reads.index(name) for name in rule.facts]), _compile_rule(rule, asked)) for rule in policy.rules)
-    return CompiledPolicy(policy, rules, reads)
+    rules = tuple(CompiledRule(rule.id, _compile_rule(rule, asked)) for rule in policy.rules)
+    places = [tuple(reads.index(name) for name in rule.facts) for rule in policy.rules]
+    several = list(dict.fromkeys(read for read in places if len(read) != 1))
+    keys = _picking([read[0] if len(read) == 1 else len(reads) + several.index(read) for read in places])
+    return CompiledPolicy(policy, rules, reads, _picking(reads), tuple(map(_picking, several)), keys)
 
 
 def judge(compiled: CompiledPolicy, facts: Facts, *, as_of: date) -> tuple[Finding, ...]:
@@ -65,38 +89,50 @@ def judge(compiled: CompiledPolicy, facts: Facts, *, as_of: date) -> tuple[Findi
 
     A rule that has met the same facts on the same day gives the same finding again: servers of one fleet mostly say the same.
     """
+    remembered = compiled.remembered.get(as_of) or _begun(compiled, as_of)
     try:
-        return _recalled(compiled, [facts[name] for name in compiled.reads], as_of)
+        marks = [*map(_MARK, compiled.read(facts))]
+        return tuple(map(getitem, remembered.findings, compiled.keys([*marks, *map(call, compiled.together, repeat(marks))])))
+    except Exception:  # noqa: BLE001 - something is new (KeyError), or cannot be had
+        return _learnt(compiled, remembered, facts, as_of)
+
+
+def _learnt(compiled: CompiledPolicy, remembered: Remembered, facts: Facts, as_of: date) -> tuple[Finding, ...]:
+    try:
+        room = MAX_REMEMBERED * len(compiled.reads)
+        marks = [_mark(remembered.marks, fact, room) for fact in compiled.read(facts)]
+        keys = compiled.keys([*marks, *map(call, compiled.together, repeat(marks))])
     except Exception:  # noqa: BLE001 - a fact that cannot be had costs the rules that read it, and those alone
         return tuple([_judged(rule, facts, as_of) for rule in compiled.rules])
-
-
-def _recalled(compiled: CompiledPolicy, facts: list[Fact], as_of: date) -> tuple[Finding, ...]:
-    remembered = compiled.remembered.get(as_of) or _begun(compiled, as_of)
-    # By the type of the value, too, since in Python `True == 1`
-    seen = [(fact.state, fact.value, type(fact.value), fact.sent, fact.reason) for fact in facts]
     findings = []
-    named: dict[str, Fact] = {}  # for rules that are judged anew
-    for rule, known in zip(compiled.rules, remembered, strict=True):
-        key = rule.key(seen)
+    for rule, known, key in zip(compiled.rules, remembered.findings, keys, strict=True):
         finding = known.get(key)
         if finding is None:
-            named = named or dict(zip(compiled.reads, facts, strict=True))
-            finding = _judged(rule, named, as_of)
+            finding = _judged(rule, facts, as_of)
             if finding.outcome is not RuleOutcome.ERROR and len(known) < MAX_REMEMBERED:
                 known[key] = finding
         findings.append(finding)
     return tuple(findings)
 
 
-def _picking(places: Sequence[int]) -> Callable[[Sequence[Any]], Any]:
-    return itemgetter(*places) if places else lambda _: None
+def _mark(known: dict[Any, object], fact: Fact, room: int) -> object:
+    """The mark of the first fact that said the same; of one for which there is no more room, its own."""
+    # By the type of the value, too, since in Python `True == 1`
+    said = (fact.state, fact.value, type(fact.value), fact.sent, fact.reason)
+    return known.setdefault(said, fact.mark) if len(known) < room else known.get(said, fact.mark)
 
 
-def _begun(compiled: CompiledPolicy, as_of: date) -> "tuple[dict[Any, Finding], ...]":
+_MARK = attrgetter("mark")
+
+
+def _picking(places: Sequence[Any]) -> Picks:
+    # A tuple of any length; `itemgetter` gives one from two places on
+    return itemgetter(*places) if len(places) > 1 else lambda row: tuple([row[place] for place in places])
+
+
+def _begun(compiled: CompiledPolicy, as_of: date) -> Remembered:
     compiled.remembered.clear()  # yesterday does not come back
-    begun: tuple[dict[Any, Finding], ...] = tuple({} for _ in compiled.rules)
-    return compiled.remembered.setdefault(as_of, begun)
+    return compiled.remembered.setdefault(as_of, Remembered(tuple({} for _ in compiled.rules)))
 
 
 def _judged(rule: CompiledRule, facts: Facts, as_of: date) -> Finding:

@@ -6,9 +6,10 @@ People are told of what changes, once; the state in which a target is first seen
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Protocol
+from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
+from auditor.core.coverage import Coverage
 from auditor.core.model import Assessment, DriftEvent, EventState, Finding, Notice, NoticeKind, RuleOutcome, RuleText, Severity, TargetText
 from auditor.core.waiver import Concern, Review, until
 
@@ -25,6 +26,14 @@ class OpenFinding:
     since: datetime
     told_at: datetime
 
+    def document(self) -> dict[str, str]:
+        return {"rule": self.rule, "severity": self.severity.value, "since": self.since.isoformat(), "told_at": self.told_at.isoformat()}
+
+    @staticmethod
+    def from_document(document: Mapping[str, str]) -> "OpenFinding":
+        since, told_at = (datetime.fromisoformat(document[key]) for key in ("since", "told_at"))
+        return OpenFinding(rule=document["rule"], severity=Severity(document["severity"]), since=since, told_at=told_at)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Told:
@@ -34,6 +43,86 @@ class Told:
     findings: tuple[OpenFinding, ...] = ()
     lost_since: datetime | None = None
     policy_digest: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """What was told, as JSON."""
+        return {
+            "schema": "told/1",
+            "findings": [one.document() for one in self.findings],
+            "lost_since": self.lost_since.isoformat() if self.lost_since else None,
+            "policy_digest": self.policy_digest,
+        }
+
+    @staticmethod
+    def from_document(document: Mapping[str, Any]) -> "Told":
+        """What `document()` wrote, of a target that is known.
+
+        Raises:
+            ValueError, KeyError, TypeError: It is not such a document.
+        """
+        if document["schema"] != "told/1":
+            raise ValueError(f"unknown schema {document['schema']!r}")
+        return Told(
+            is_known=True,
+            findings=tuple(OpenFinding.from_document(one) for one in document["findings"]),
+            lost_since=datetime.fromisoformat(document["lost_since"]) if document["lost_since"] else None,
+            policy_digest=document["policy_digest"],
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QuietHours:
+    """A time of day, in a zone, in which nothing is sent; it may run over midnight. What is owed then waits."""
+
+    begin: time
+    end: time
+    timezone: str = "UTC"
+
+    def over_at(self, at: datetime) -> datetime:
+        """`at`, or the end of the quiet hours that `at` lies in."""
+        zone = ZoneInfo(self.timezone)
+        local = at.astimezone(zone)
+        for day in (local.date() - timedelta(days=1), local.date()):
+            begin, end = self._on(day, zone)
+            if begin <= at < end:
+                return end
+        return at
+
+    def _on(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
+        last = day + timedelta(days=1) if self.end <= self.begin else day
+        return datetime.combine(day, self.begin, zone).astimezone(UTC), datetime.combine(last, self.end, zone).astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Route:
+    """What a channel wants: notices of `minimum` or worse, of targets with all of `labels`, of one of `owners` where there are any.
+
+    Where a target stands at first it is told in any case.
+    """
+
+    channel: str
+    minimum: Severity = Severity.LOW
+    labels: tuple[tuple[str, str], ...] = ()
+    owners: tuple[str, ...] = ()
+
+    def takes(self, notice: Notice) -> bool:
+        """Whether the notice goes there. What concerns the installation, and no target, passes labels, not owners."""
+        is_bad_enough = notice.severity.rank >= self.minimum.rank or notice.kind in (NoticeKind.INITIAL, NoticeKind.TEST)
+        fits = notice.target is None or set(self.labels) <= set(notice.labels)
+        return is_bad_enough and fits and (not self.owners or notice.owner in self.owners)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alerting:
+    """To whom notices go, when a channel may be disturbed, and after how long what stays open is called to mind (None: never)."""
+
+    routes: tuple[Route, ...] = ()
+    quiet: QuietHours | None = None
+    remind_after: timedelta | None = None
+
+    def due_at(self, at: datetime) -> datetime:
+        """When what is owed from `at` on may be sent."""
+        return self.quiet.over_at(at) if self.quiet else at
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,42 +222,35 @@ def of_waivers(reviews: Iterable[Review], *, at: datetime) -> tuple[Notice, ...]
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuietHours:
-    """A time of day, in a zone, in which nothing is sent; it may run over midnight. What is owed then waits."""
-
-    begin: time
-    end: time
-    timezone: str = "UTC"
-
-    def over_at(self, at: datetime) -> datetime:
-        """`at`, or the end of the quiet hours that `at` lies in."""
-        zone = ZoneInfo(self.timezone)
-        local = at.astimezone(zone)
-        for day in (local.date() - timedelta(days=1), local.date()):
-            begin, end = self._on(day, zone)
-            if begin <= at < end:
-                return end
-        return at
-
-    def _on(self, day: date, zone: ZoneInfo) -> tuple[datetime, datetime]:
-        last = day + timedelta(days=1) if self.end <= self.begin else day
-        return datetime.combine(day, self.begin, zone).astimezone(UTC), datetime.combine(last, self.end, zone).astimezone(UTC)
+def of_coverage(found: Iterable[tuple[TargetText, Coverage]], *, week: str, below: int, at: datetime) -> tuple[Notice, ...]:
+    """What is to be said of targets of whose owed reads in `week` fewer than `below` percent came to something."""
+    return tuple(
+        Notice(
+            kind=NoticeKind.COVERAGE_LOW,
+            at=at,
+            severity=Severity.MEDIUM,
+            title=f"{target.name} was read in {covered.total.read} of {covered.total.expected} slots of {week}",
+            target=target.name,
+            subject=week,
+            detail=f"`auditor coverage {target.name} --period {week}` shows the gaps.",
+            labels=target.labels,
+            owner=target.owner,
+        )
+        for target, covered in found
+        if covered.total.read * 100 < below * covered.total.expected
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """What a channel wants: notices of `minimum` or worse, of targets with all of `labels`, of one of `owners` where there are any."""
-
-    channel: str
-    minimum: Severity = Severity.LOW
-    labels: tuple[tuple[str, str], ...] = ()
-    owners: tuple[str, ...] = ()
-
-    def takes(self, notice: Notice) -> bool:
-        """Whether the notice goes there. What concerns the installation, and no target, passes labels, not owners."""
-        fits = notice.target is None or set(self.labels) <= set(notice.labels)
-        return notice.severity.rank >= self.minimum.rank and fits and (not self.owners or notice.owner in self.owners)
+def at_hand(target: TargetText, told: Told, *, at: datetime) -> Notice:
+    """The state of a target as people have been told of it, for a channel that is new."""
+    names = [one.rule for one in told.findings]
+    worst = max((one.severity for one in told.findings), key=lambda severity: severity.rank, default=Severity.INFO)
+    lost = f"cannot be read since {told.lost_since.astimezone(UTC):%Y-%m-%d %H:%M} UTC" if told.lost_since else ""
+    said = " and ".join(filter(None, (lost, f"fails {', '.join(names)}" if names else ""))) or "fails no rule"
+    notice = Notice(
+        kind=NoticeKind.INITIAL, at=at, severity=max(worst, Severity.HIGH if lost else worst, key=lambda s: s.rank), title=f"{target.name} {said}"
+    )
+    return replace(notice, target=target.name, labels=target.labels, owner=target.owner)
 
 
 def routed(notices: Sequence[Notice], routes: Sequence[Route]) -> tuple[tuple[Notice, tuple[str, ...]], ...]:

@@ -203,7 +203,11 @@ class EffectivePolicy:
     vars: tuple[Var, ...] = ()
 
     def document(self) -> dict[str, Any]:
-        """The policy as JSON: what findings are explained by. `origin` of a var is no part of it."""
+        """The policy as JSON: what findings are explained by. `origin` of a var is no part of it. Made once, and not to be changed."""
+        return self._document
+
+    @cached_property
+    def _document(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "title": self.title,

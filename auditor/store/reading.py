@@ -71,7 +71,7 @@ class Reading:
         policy_id = select(tables.judgements.c.policy_id).where(tables.judgements.c.id == newest.judgement_id)
         policy = self.document(tables.policies, self.connection.execute(policy_id).scalar_one())
         return Standing(
-            target=self._rebuilt(f"target {name}", _target_text, document),
+            target=self._rebuilt(f"target {name}", target_text, document),
             assessment=assessment,
             policy=self._rebuilt("policy", PolicyText.from_document, policy),
             last_seen=seen.started_at if seen is not None else None,
@@ -179,6 +179,6 @@ def last_seen(connection: Connection, target: str, *, by: int | None = None) -> 
     return connection.execute(query if by is None else query.where(observations.c.id <= by)).one_or_none()
 
 
-def _target_text(document: str) -> TargetText:
+def target_text(document: str) -> TargetText:
     said = json.loads(document)
     return TargetText(**{**said, "labels": tuple((key, value) for key, value in said["labels"])})

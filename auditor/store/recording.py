@@ -8,11 +8,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Select, insert, select, update
 
-from auditor.core.canonical import canonical, digest
+from auditor.core.canonical import canonical, digest_text
 from auditor.core.ledger import Kind
-from auditor.core.model import Assessment, Judgement, Memory, TargetText
+from auditor.core.model import Assessment, Judgement, Memory, PolicyText, TargetText
+from auditor.core.notices import Alerting
 from auditor.errors import StoreError
-from auditor.store import calendar, events, ledger, tables
+from auditor.store import calendar, events, ledger, outbox, tables
 from auditor.store.documents import inserted, interned
 from auditor.store.reading import CONTEXT_FIELDS, READ_FIELDS
 from auditor.store.tables import observations
@@ -20,15 +21,23 @@ from auditor.store.tables import observations
 _MICROSECOND = timedelta(microseconds=1)
 
 
-def record(connection: Connection, path: Path, assessment: Assessment, target: TargetText, policy_document: Mapping[str, Any], memory: Memory) -> int:
-    """Write all that a run concluded; returns the number of the observation.
+def record(
+    connection: Connection,
+    path: Path,
+    assessment: Assessment,
+    target: TargetText,
+    policy_document: Mapping[str, Any],
+    memory: Memory,
+    alerting: Alerting,
+) -> int:
+    """Write all that a run concluded, and what people are to be told of it; returns the number of the observation.
 
     Raises:
         ValueError: The parts do not belong together.
         StoreError: The judgement's key already stands for other findings.
     """
     read = assessment.observation
-    if target.name != read.target or digest(policy_document) != assessment.judgement.policy_digest:
+    if target.name != read.target:
         raise ValueError("this target and policy are not those of the assessment")
     target_id = _record_target(connection, target)
     _record_memory(connection, target_id, memory, known=remembered(connection, target.name))
@@ -58,6 +67,7 @@ def record(connection: Connection, path: Path, assessment: Assessment, target: T
     if before is None or before.digest != assessment.judgement.policy_digest:
         _note_policy(connection, target_id, policy_document, assessment, before.digest if before is not None else None)
     events.record(connection, target_id, number, assessment.drift, read.started_at)
+    outbox.tell(connection, path, target_id, assessment, target, PolicyText.from_document(policy_document), alerting)
     return number
 
 
@@ -66,7 +76,7 @@ def _record_judgement(connection: Connection, path: Path, judgement: Judgement, 
     findings_id = interned(connection, tables.findings, [finding.document() for finding in judgement.findings])
     known = connection.execute(select(table.c.id, table.c.findings_id).where(table.c.key == judgement.key)).one_or_none()
     if known is None:
-        policy_id = interned(connection, tables.policies, policy_document)
+        policy_id = _record_policy(connection, judgement.policy_digest, policy_document)
         return inserted(connection, table, {"key": judgement.key, "policy_id": policy_id, "findings_id": findings_id})
     if known.findings_id != findings_id:
         raise StoreError(
@@ -74,6 +84,18 @@ def _record_judgement(connection: Connection, path: Path, judgement: Judgement, 
             hint="one key means one judgement: this is a fault of the auditor, please report it",
         )
     return int(known.id)
+
+
+def _record_policy(connection: Connection, mark: str, document: Mapping[str, Any]) -> int:
+    """The number of the policy with this digest. A policy is as long as all else that is recorded, so it is written out only if it is new."""
+    table = tables.policies
+    known = connection.execute(select(table.c.id).where(table.c.digest == mark)).scalar()
+    if known is not None:
+        return int(known)
+    text = canonical(document)
+    if digest_text(text) != mark:
+        raise ValueError("this target and policy are not those of the assessment")
+    return inserted(connection, table, {"digest": mark, "document": text})
 
 
 def _policy_before(target_id: int) -> Select[Any]:

@@ -12,7 +12,7 @@ from threading import Lock
 from types import TracebackType
 from typing import Any, Self
 
-from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy import Connection, Engine, func, select, update
 
 from auditor.core.coverage import Coverage, MissedBecause, cover
 from auditor.core.history import History, Stretch
@@ -21,9 +21,12 @@ from auditor.core.model import (
     Approval,
     Assessment,
     Attribution,
+    DeliveryState,
     DriftEvent,
     Finding,
     Memory,
+    Notice,
+    ReadOutcome,
     Revocation,
     Shape,
     Snapshot,
@@ -31,8 +34,9 @@ from auditor.core.model import (
     TargetText,
     Waiver,
 )
+from auditor.core.notices import Alerting
 from auditor.errors import StoreError
-from auditor.store import approvals, calendar, care, condition, events, history, inspection, ledger, notes, recording, schema, sqlite, tables
+from auditor.store import approvals, calendar, care, condition, events, history, inspection, ledger, notes, outbox, recording, schema, sqlite, tables
 from auditor.store.calendar import Planned
 from auditor.store.care import Pruned
 from auditor.store.condition import Condition, Stats
@@ -190,7 +194,15 @@ class Store:
             document: dict[str, Any] = Reading(connection, self._path).document(tables.policies, found)
             return document
 
-    def record(self, assessment: Assessment, *, target: TargetText, policy_document: Mapping[str, Any], memory: Memory) -> int:
+    def record(
+        self,
+        assessment: Assessment,
+        *,
+        target: TargetText,
+        policy_document: Mapping[str, Any],
+        memory: Memory,
+        alerting: Alerting | None = None,
+    ) -> int:
         """Write one run's conclusions, all or nothing; returns the number of the observation, which rises with each.
 
         Raises:
@@ -198,7 +210,55 @@ class Store:
             StoreError: Also where the judgement's key already stands for other findings.
         """
         with self._writing() as connection:
-            return recording.record(connection, self._path, assessment, target, policy_document, memory)
+            return recording.record(connection, self._path, assessment, target, policy_document, memory, alerting or Alerting())
+
+    def is_writable(self) -> bool:
+        """Whether the database can be written now, to the disk: a full one shows, and so does a folder without permission."""
+        try:
+            with self._writing() as connection:
+                connection.execute(update(tables.targets).values(name=tables.targets.c.name))
+        except StoreError:
+            return False
+        return True
+
+    def reads_by_outcome(self) -> tuple[tuple[str, ReadOutcome, int], ...]:
+        """How many reads of each target are on record, by what they ended in."""
+        counted = select(tables.targets.c.name, observations.c.outcome, func.count()).select_from(observations).join(tables.targets)
+        with self._reading() as connection:
+            return tuple((row[0], row[1], row[2]) for row in connection.execute(counted.group_by(tables.targets.c.name, observations.c.outcome)))
+
+    def welcome(self, alerting: Alerting, at: datetime) -> None:
+        """Owe channels that are new the state of every target as it is known: who fails already was announced to others only."""
+        with self._writing() as connection:
+            outbox.welcome(connection, self._path, alerting, at)
+
+    def owe(self, notices: Sequence[tuple[Notice, str]], alerting: Alerting) -> None:
+        """Owe notices to the channels that take them, each once for ever, by the name given with it."""
+        if not notices:
+            return
+        with self._writing() as connection:
+            for notice, once in notices:
+                outbox.owe(connection, [notice], alerting, once=once)
+
+    def claim(self, channel: str, *, at: datetime, lease: timedelta) -> outbox.Batch | None:
+        """What `channel` is owed by `at`, as one message, for whoever sends it within `lease`; None where there is nothing."""
+        with self._writing() as connection:
+            return outbox.claim(connection, self._path, channel, at, lease)
+
+    def settle(self, batch: outbox.Batch, state: DeliveryState, *, next_at: datetime, reason: str = "") -> None:
+        """Write what became of a message that was claimed."""
+        with self._writing() as connection:
+            outbox.settle(connection, batch, state, next_at, reason)
+
+    def deliveries(self) -> tuple[outbox.Owed, ...]:
+        """What is owed and not delivered: pending, being sent, or parked; the oldest first."""
+        with self._reading() as connection:
+            return outbox.owed(connection, self._path)
+
+    def unpark(self, channel: str | None, at: datetime) -> int:
+        """Let parked messages be tried again, of one channel or of all; returns how many notices they hold."""
+        with self._writing() as connection:
+            return outbox.unpark(connection, channel, at)
 
     def latest(self, target: str) -> Assessment | None:
         """What the last recorded run concluded about `target`; None where it was never read."""

@@ -30,7 +30,7 @@ from sqlalchemy import (
 )
 
 from auditor.core.ledger import Kind
-from auditor.core.model import EventState, ReadOutcome, Verdict
+from auditor.core.model import DeliveryState, EventState, ReadOutcome, Verdict
 from auditor.errors import StoreError
 
 OUTCOMES = (
@@ -59,6 +59,9 @@ VERDICTS = (Verdict.COMPLIANT, Verdict.COMPLIANT_WITH_WAIVERS, Verdict.NON_COMPL
 """The place here is the number in the database: append only."""
 
 EVENT_STATES = (EventState.OPEN, EventState.RETURNED, EventState.APPROVED, EventState.SUPERSEDED, EventState.IGNORED)
+"""The place here is the number in the database: append only."""
+
+DELIVERY_STATES = (DeliveryState.PENDING, DeliveryState.CLAIMED, DeliveryState.DELIVERED, DeliveryState.PARKED)
 """The place here is the number in the database: append only."""
 
 KINDS = (
@@ -353,6 +356,48 @@ events = Table(
 """Drift events; `opened_id` and `ended_id` are observations, without foreign keys, since those can be pruned under a closed event."""
 Index("ix_events_target_id_id", events.c.target_id, events.c.id)
 Index("uq_events_open", events.c.target_id, events.c.subject, unique=True, sqlite_where=text("state = 0"))
+
+told = Table(
+    "told",
+    METADATA,
+    Column("target_id", _ID, ForeignKey(targets.c.id), primary_key=True, autoincrement=False),
+    Column("document", Text, nullable=False),
+)
+"""What people have been told of each target."""
+
+notices = Table(
+    "notices",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("at", UtcDateTime, nullable=False),
+    # what must not be said twice, whoever comes by it, has a name here
+    Column("once", Text, unique=True),
+    Column("document", Text, nullable=False),
+)
+
+deliveries = Table(
+    "deliveries",
+    METADATA,
+    Column("id", _ID, primary_key=True),
+    Column("notice_id", _ID, ForeignKey(notices.c.id), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("state", Code(DELIVERY_STATES), nullable=False),
+    Column("attempts", SmallInteger, nullable=False),
+    Column("next_at", UtcDateTime, nullable=False),
+    Column("claimed_until", UtcDateTime),
+    # the message that it went out with: sent again, it is the same message
+    Column("batch", Text),
+    Column("reason", Text),
+)
+"""The outbox: a notice owed to a channel."""
+Index("ix_deliveries_owed", deliveries.c.channel, deliveries.c.next_at, sqlite_where=text("state < 2"))
+
+known_channels = Table(
+    "known_channels",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("since", UtcDateTime, nullable=False),
+)
 
 ledger = Table(
     "ledger",

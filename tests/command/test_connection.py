@@ -15,10 +15,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from auditor.command.connection import Connection, TlsContexts
-from auditor.command.session import _proxy_for
-from auditor.command.words import Trouble, of_failure
+from auditor.command.session import proxy_for
 from auditor.core.model import ClientCertificate, Memory, ReadOutcome
+from auditor.exchange.connection import Connection, TlsContexts
+from auditor.exchange.trouble import Trouble, of_failure
 from tests.command.far_end import Authority, FarEnd, Issued, OurEnd, drip, reply, target_at
 
 PROFILE = '{"Host": "smtp.corp.example", "Id": 1}'
@@ -92,7 +92,7 @@ def test_plain_http_is_never_sent_through_a_proxy(ours: OurEnd) -> None:
 )
 def test_hosts_named_in_no_proxy_and_those_under_them_are_asked_directly(url: str, is_proxied: bool) -> None:
     target = target_at(url, proxy="http://proxy:3128", no_proxy=("corp.example",))
-    assert (_proxy_for(target, url) is not None) is is_proxied
+    assert (proxy_for(target, url) is not None) is is_proxied
 
 
 def test_a_proxy_that_refuses_is_named(ours: OurEnd) -> None:

@@ -159,6 +159,41 @@ def test_whatever_is_not_understood_is_refused_with_its_line_and_no_secret(tmp_p
     assert "hunter2" not in message + caught.value.hint
 
 
+@pytest.mark.parametrize(
+    ("reference", "understood"),
+    [
+        ("env:P_1", SecretRef("env", "P_1")),
+        ("file:/etc/a b:c", SecretRef("file", "/etc/a b:c")),
+        ("credential:command-password", SecretRef("credential", "command-password")),
+        ("credential:a.b_C-1", SecretRef("credential", "a.b_C-1")),
+        ("credential:" + "x" * 255, SecretRef("credential", "x" * 255)),
+        ("env:1P", None),
+        ("env:", None),
+        ("file: x", None),
+        ("credential:", None),
+        ("credential:../shadow", None),
+        ("credential:a/b", None),
+        ("credential:.hidden", None),
+        ("credential:" + "x" * 256, None),
+        ("credential:x\\n", None),
+        ("vault:x", None),
+    ],
+)
+def test_a_reference_is_understood_by_file_and_schema_alike(tmp_path: Path, reference: str, understood: SecretRef | None) -> None:
+    from auditor import yamlfile
+
+    text = GOOD.replace("password: env:COMMAND_PASSWORD", f'password: "{reference}"')
+    validator = jsonschema_rs.validator_for(json.loads(json.dumps(config.json_schema())))
+    assert validator.is_valid(yamlfile.parse(text, path="x").value) is (understood is not None)
+    if understood is None:
+        with pytest.raises(ConfigError, match="by reference only"):
+            load(tmp_path, text)
+    else:
+        auth = load(tmp_path, text).targets[0].auth
+        assert isinstance(auth, BasicAuth)
+        assert auth.password == understood
+
+
 @pytest.mark.parametrize("text", ["", "- a", "text"])
 def test_a_file_that_is_no_mapping_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match=r"auditor.yaml:1: a configuration is a mapping"):

@@ -91,10 +91,16 @@ def test_what_nobody_looked_at_is_not_offered() -> None:
     assert facts["Host.provider"].state is State.NOT_OFFERED
 
 
-def test_the_facts_are_a_mapping_that_lists_the_given_and_the_derived() -> None:
+def test_the_facts_list_what_was_given_and_what_has_been_read() -> None:
     facts = with_derived({"Host": value("h"), "Host.provider": value("other")}, TABLES)
-    assert list(facts) == ["Host", "Host.provider", *(name for name in DERIVED if name != "Host.provider")]
-    assert len(facts) == len(DERIVED) + 1
+    assert facts["UseSSL"].state is State.NOT_OFFERED
+    assert (list(facts), len(facts)) == (["Host", "Host.provider", "UseSSL"], 3)
+
+
+def test_what_is_derived_does_not_reach_the_facts_that_were_given() -> None:
+    given_ = {"Host": value("smtp.office365.com")}
+    assert with_derived(given_, TABLES)["Host.provider"].state is State.VALUE
+    assert list(given_) == ["Host"]
 
 
 def test_a_fact_is_derived_once() -> None:

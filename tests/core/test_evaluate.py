@@ -431,10 +431,61 @@ def test_rules_that_claim_the_same_share_one_leaf() -> None:
 
 
 def test_what_is_recalled_has_a_limit() -> None:
+    rules = rule(criterion("Port", "gt", 1)), rule(All((criterion("Port", "gt", 1), is_true("UseSSL"))), id_="T-2")
+    compiled = compile_policy(policy(*rules), LOOKUPS)
+    for port in range(2 * MAX_REMEMBERED + 10):  # beyond what is kept of two facts together
+        judge(compiled, facts(Port=port, UseSSL=True), as_of=TODAY)
+    remembered = compiled.remembered[TODAY]
+    assert [len(known) for known in remembered.findings] == [MAX_REMEMBERED, MAX_REMEMBERED]
+    assert len(remembered.marks) == 2 * MAX_REMEMBERED
+
+
+def test_beyond_the_limit_and_within_it_no_finding_is_taken_for_that_of_another_fact() -> None:
     compiled = compile_policy(policy(rule(criterion("Port", "gt", 1))), LOOKUPS)
-    for port in range(MAX_REMEMBERED + 10):
-        judge(compiled, facts(Port=port), as_of=TODAY)
-    assert [len(known) for known in compiled.remembered[TODAY]] == [MAX_REMEMBERED]
+    ports = [*range(MAX_REMEMBERED + 200)] * 2
+    assert [judge(compiled, facts(Port=port), as_of=TODAY)[0].because[0].actual for port in ports] == ports
+
+
+def test_facts_that_say_the_same_are_known_again_whichever_way_they_were_made() -> None:
+    compiled = compile_policy(policy(rule(is_true("UseSSL"))), LOOKUPS)
+    made = [value(True), Fact.of(State.VALUE, value=True), value(True), Fact.of(State.VALUE, value=True)]
+    first, *others = [judge(compiled, Facts({"UseSSL": fact}), as_of=TODAY)[0] for fact in made]
+    assert first.outcome is PASS
+    assert all(other is first for other in others)
+
+
+@pytest.mark.parametrize("pair", [(True, 1), (False, 0)])
+def test_facts_are_shared_by_what_they_say_and_by_its_type(pair: tuple[bool, int]) -> None:
+    boolean, number = [Fact.of(State.VALUE, it) for it in pair]
+    assert Fact.of(State.VALUE, pair[0]) is boolean
+    assert (boolean.value, number.value) == pair
+    assert [type(boolean.value), type(number.value)] == [bool, int]
+
+
+def test_what_was_found_yesterday_is_forgotten() -> None:
+    compiled = compile_policy(policy(rule(is_true("UseSSL"))), LOOKUPS)
+    tomorrow = date(2026, 6, 2)
+    first, _, again = [judge(compiled, facts(UseSSL=True), as_of=day)[0] for day in (TODAY, tomorrow, TODAY)]
+    assert again == first
+    assert again is not first
+    assert list(compiled.remembered) == [TODAY]
+
+
+def test_an_error_is_not_remembered() -> None:
+    answers = iter([ZeroDivisionError(), True])
+
+    def matches(_: str) -> bool:
+        if isinstance(answer := next(answers), Exception):
+            raise answer
+        return answer
+
+    compiled = compile_policy(policy(rule(criterion("SenderName", "matches", "PKI"))), replace(LOOKUPS, compile_pattern=lambda _: matches))
+    outcomes = [judge(compiled, facts(SenderName="PKI"), as_of=TODAY)[0].outcome for _ in range(3)]
+    assert outcomes == [ERROR, PASS, PASS]
+
+
+def test_a_policy_without_rules_finds_nothing() -> None:
+    assert judge(compile_policy(policy(), LOOKUPS), facts(UseSSL=True), as_of=TODAY) == ()
 
 
 def test_a_rule_that_reads_vars_alone_can_be_judged() -> None:

@@ -10,8 +10,8 @@ import pytest
 from auditor import config
 from auditor.command import auditlog, pam
 from auditor.command.client import Reader
-from auditor.command.words import HINTS
 from auditor.core.model import Auth, BasicAuth, Memory, ReadOutcome, SecretRef, StaticToken, Target
+from auditor.exchange.trouble import HINTS
 from auditor.simulator.accounts import READ_AUDIT_LOG, READ_PAM, READ_SYSTEM_SETTINGS
 from auditor.simulator.command import TOKEN_PATH, Simulator
 from tests.docs.pages import blocks, named, section, text_of

@@ -7,6 +7,7 @@ import pytest
 
 from auditor import publish
 from auditor.app import MAX_SECRET_BYTES, fingerprint_key, read_secret
+from auditor.core.fingerprint import KEY_BYTES
 from auditor.core.model import SecretRef
 from auditor.errors import SecretError, StoreError
 
@@ -52,6 +53,32 @@ def test_a_secret_that_is_nowhere_is_refused(tmp_path: Path, monkeypatch: pytest
     ):
         with pytest.raises(SecretError):
             read_secret(ref)
+
+
+def test_a_credential_is_found_where_systemd_put_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    (tmp_path / "command.password").write_bytes(b"hunter2\n")
+    (tmp_path / "key").write_bytes(b"6b" * KEY_BYTES)
+    assert read_secret(SecretRef("credential", "command.password")) == "hunter2"
+    assert fingerprint_key(SecretRef("credential", "key")).secret == b"k" * KEY_BYTES
+    for name, content in (("command.password", b""), ("another", None)):
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        with pytest.raises(SecretError, match=f"credential:{name}: ") as caught:
+            read_secret(SecretRef("credential", name))
+    assert caught.value.hint == "the unit hands it over: LoadCredential=another:/PATH/OF/THE/SECRET"
+    assert [path.name for path in sorted(tmp_path.iterdir())] == ["command.password", "key"], "what is missing is not made there"
+
+
+@pytest.mark.parametrize("folder", [None, ""])
+def test_without_a_unit_there_are_no_credentials_and_the_hint_says_how_to_get_them(monkeypatch: pytest.MonkeyPatch, folder: str | None) -> None:
+    monkeypatch.delenv("CREDENTIALS_DIRECTORY", raising=False)
+    if folder is not None:
+        monkeypatch.setenv("CREDENTIALS_DIRECTORY", folder)
+    with pytest.raises(SecretError) as caught:
+        read_secret(SecretRef("credential", "command-password"))
+    assert str(caught.value) == "credential:command-password: this process was given no credentials (CREDENTIALS_DIRECTORY is not set)"
+    assert "LoadCredential=command-password:" in caught.value.hint
 
 
 def test_the_fingerprint_key_is_made_once_for_its_owner_alone(tmp_path: Path) -> None:

@@ -8,7 +8,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -18,6 +19,7 @@ from auditor.app import App
 from auditor.config import load
 from auditor.core.model import Schedule
 from auditor.daemon import SlotTrigger, serve
+from auditor.instance import only_one
 from tests.e2e.conftest import Site
 
 
@@ -63,8 +65,9 @@ def test_a_target_that_is_overdue_is_read_at_once_and_once(site: Site) -> None:
 def test_a_failing_job_does_not_end_the_daemon(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     site.configure(schedule="{every: 15m}")
     with App(load(site.config)) as app:
-        daemon.Reads(app)._read(app.config.targets[0])
-        daemon._report(app)
+        running = daemon.Daemon(app)
+        running._reads._read(app.config.targets[0])
+        running._report()
         (report,) = app.config.report_folder.glob("smtp-report-*.html")
         shutil.rmtree(app.config.report_folder)
         app.config.report_folder.write_bytes(b"a file where the folder should be")
@@ -72,10 +75,113 @@ def test_a_failing_job_does_not_end_the_daemon(site: Site, caplog: pytest.LogCap
         for path in site.folder.glob("auditor.db*"):
             path.unlink()
         site.database.mkdir()
-        daemon.Reads(app)._read(app.config.targets[0])
-        daemon._report(app)
+        running._reads._read(app.config.targets[0])
+        running._report()
     assert report.name.startswith("smtp-report-2")
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["audit failed", "report failed"]
+
+
+@contextmanager
+def process_of(site: Site) -> Iterator["subprocess.Popen[str]"]:
+    """A daemon in a process of its own, killed in the end if it still runs."""
+    command = [sys.executable, "-m", "auditor", "--log-format", "json", "--config", str(site.config), "daemon"]
+    with (
+        (site.folder / "daemon.log").open("w", encoding="utf-8") as log,
+        subprocess.Popen(command, stderr=log, text=True) as process,
+    ):
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def log_of(site: Site) -> list[dict[str, str]]:
+    lines = (site.folder / "daemon.log").read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines if line.startswith("{")]
+
+
+def events_of(site: Site) -> list[str]:
+    return [line["event"] for line in log_of(site)]
+
+
+def test_a_second_daemon_on_one_database_exits_with_75_and_says_who_is_there(site: Site) -> None:
+    site.configure(schedule="{every: 1h}")
+    with process_of(site) as process:
+        wait_for(lambda: "audited" in events_of(site))
+        code, _, err = site.run("daemon")
+        assert (code, f"process {process.pid} on " in err) == (75, True), err
+    assert site.run("check")[0] == 0
+    with only_one(site.database, at=datetime.now(UTC)):
+        pass  # a killed daemon leaves no lock behind
+
+
+def test_a_check_beside_the_daemon_serves_no_slot(site: Site) -> None:
+    site.configure(schedule="{every: 1m}")
+    site.run("check")
+    with only_one(site.database, at=datetime.now(UTC)):
+        _, found = site.check()
+    assert found["targets"][0]["observation"]["slot"] is None
+
+
+WRONG = "the configuration is wrong: the old one stays in force"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGHUP")
+def test_sighup_takes_up_a_good_configuration_and_leaves_a_bad_one(site: Site) -> None:
+    site.configure(schedule="{every: 1h}")
+    good = site.config.read_text(encoding="utf-8")
+    with process_of(site) as process:
+        wait_for(lambda: "audited" in events_of(site))
+        site.config.write_text(good.replace("schedule:", "shedule:"), encoding="utf-8")
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: WRONG in events_of(site))
+        (told,) = [line for line in log_of(site) if line["event"] == WRONG]
+        assert (told["level"].lower(), "did you mean 'schedule'?" in told["trouble"]) == ("error", True)
+        site.config.write_text(good.replace("every: 1h", "every: 2h"), encoding="utf-8")
+        process.send_signal(signal.SIGHUP)
+        wait_for(lambda: "reloaded" in events_of(site))
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+    _, out, _ = site.run("ledger", "show", "--kind", "target", "--format", "json")
+    assert [json.loads(line)["record"]["act"] for line in out.splitlines()] == ["added", "scheduled", "rescheduled"]
+
+
+def test_reload_checks_first_and_asks_the_daemon_then(site: Site) -> None:
+    site.configure(schedule="{every: 1h}")
+    code, _, err = site.run("reload")
+    assert (code, "no daemon is at work on it" in err) == (2, True)
+    good = site.config.read_text(encoding="utf-8")
+    with process_of(site):
+        wait_for(lambda: "audited" in events_of(site))
+        site.config.write_text(good + "sprad: 1s\n", encoding="utf-8")
+        assert site.run("reload")[0] == 2
+        site.config.write_text(good + "spread: 1s\n", encoding="utf-8")
+        code, out, _ = site.run("reload")
+        assert (code, "asked process" in out) == (0, True)
+        wait_for(lambda: "reloaded" in events_of(site))
+    assert WRONG not in events_of(site)
+
+
+def test_another_database_takes_a_restart(site: Site) -> None:
+    site.configure(schedule="{every: 1h}")
+    with App(load(site.config)) as app:
+        running = daemon.Daemon(app)
+        site.config.write_text(site.config.read_text(encoding="utf-8") + "database: other.db\n", encoding="utf-8")
+        running.reload()
+        assert (running.app is app, "that takes a restart" in running.trouble) == (True, True)
+
+
+def test_a_read_that_outlasts_the_grace_period_is_left(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.configure(schedule="{every: 1h}", timeout="10s")
+    hold = threading.Event()
+    site.simulator.clock = lambda: (hold.wait(3), datetime.now(UTC))[1]  # the server takes its time
+    with App(load(site.config)) as app:
+        reads = daemon.Reads(app)
+        reads.serve_due()
+        reads.close(0.2)
+        assert "reads were left: they took longer than the grace period" in [record.message for record in caplog.records]
+        hold.set()
+        wait_for(lambda: not reads._running)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGTERM is not delivered on Windows")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 _SCRIPT = Path(__file__).parents[2] / ".ci" / "run"
-_INSTALLED = ["chromium", "pdftotext"]
+_INSTALLED = ["chromium", "pdftotext", "systemd-analyze", "promtool"]
 
 pytestmark = [pytest.mark.platform_only, pytest.mark.skipif(sys.platform == "win32", reason="CI is a Debian machine")]
 

@@ -14,7 +14,10 @@ print(json.dumps({"code": code, "modules": sorted({name.split(".")[0] for name i
 """
 
 _WITHOUT_POSIX = """
-import builtins, importlib, json, pkgutil, sys
+import builtins, importlib, json, pkgutil, signal, sys
+
+for posix_only in {"SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2"} & set(dir(signal)):
+    delattr(signal, posix_only)
 
 real_import = builtins.__import__
 
@@ -25,6 +28,12 @@ def windows_import(name, globals=None, *rest):
     return real_import(name, globals, *rest)
 
 builtins.__import__ = windows_import
+stopped = []
+for probe in ("import fcntl", "from termios import tcgetattr", "from signal import SIGHUP"):
+    try:
+        exec(probe, {"__name__": "auditor.probe"})
+    except ImportError:
+        stopped.append(probe)
 import auditor
 names = ["auditor", *(module.name for module in pkgutil.walk_packages(auditor.__path__, "auditor.", onerror=lambda _: None))]
 failed = {}
@@ -33,7 +42,7 @@ for name in names:
         importlib.import_module(name)
     except Exception as failure:
         failed[name] = repr(failure)
-print(json.dumps({"names": names, "failed": failed}))
+print(json.dumps({"names": names, "failed": failed, "stopped": len(stopped)}))
 """
 
 
@@ -54,9 +63,10 @@ def test_asking_for_the_version_imports_nothing_heavy() -> None:
     assert _HEAVY & set(result["modules"]) == set()
 
 
-def test_every_module_imports_where_the_posix_modules_are_missing() -> None:
+def test_every_module_imports_where_the_posix_modules_and_signals_are_missing() -> None:
     _, result = _run(_WITHOUT_POSIX)
 
+    assert result["stopped"] == 3, "what is tested must meet the barrier"
     assert isinstance(result["names"], list)
     assert {"auditor.core.model", "auditor.cli", "auditor.store"} <= set(result["names"])
     assert result["failed"] == {}

@@ -92,7 +92,15 @@ def test_the_sdist_holds_what_a_packager_needs_and_no_residue(sdist: Path) -> No
     with tarfile.open(sdist) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames()}
 
-    assert {"LICENSE", "Makefile", "README.md", "pyproject.toml", "requirements/dev.txt", "tests/conftest.py"} <= names
+    assert {
+        "LICENSE",
+        "Makefile",
+        "README.md",
+        "pyproject.toml",
+        "requirements/dev.txt",
+        "tests/conftest.py",
+        "deploy/systemd/auditor.service",
+    } <= names
     assert {name for name in names if not _RESIDUE.isdisjoint(name.split("/"))} == set()
 
 

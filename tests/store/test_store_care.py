@@ -428,7 +428,8 @@ def test_a_database_from_before_prunes_is_upgraded_and_pruned(url, store, path, 
     before = store.coverage("one", after=START, until=START + 5 * DAY)
     store.close()
     with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute("DROP TABLE served")
+        for table in ("served", "deliveries", "notices", "known_channels", "told"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE auditor_schema SET version_num = '0004'")
     assert schema.upgrade(url).before == "0004"
     with Store.open(url, create=False) as upgraded:
@@ -558,6 +559,7 @@ def test_sizes_growth_and_forecast(store, path, made):
         "records": 2,
         "snapshots": 1,
         "targets": 1,
+        "told": 1,
     }
     (size,) = ask(path, "SELECT sum(pgsize) FROM dbstat WHERE name LIKE '%observations%'")
     assert found.tables["observations"].bytes == size[0]

@@ -6,10 +6,11 @@ Nothing here can hold a secret: a fact of a secret is its state, what identifies
 from auditor.core.model.approval import Approval, Revocation
 from auditor.core.model.assessment import Assessment, Judgement
 from auditor.core.model.attribution import Attribution, AttributionVerdict, AuditEntry, AuditTrail, Naming, Signature, TrailOutcome
+from auditor.core.model.channel import AppriseChannel, ChannelConfig, Heartbeat, MailChannel, MailTls, SyslogChannel, WebhookChannel
 from auditor.core.model.event import Drift, DriftEvent, EventState
 from auditor.core.model.fact import CONFIGURED, OAUTH_FIELDS, PROFILE_FIELDS, SECRET_FIELDS, UNKNOWN, Fact, FactValue, JsonType, Shape, State
 from auditor.core.model.finding import Direction, FieldChange, Finding, Leaf, Level, RuleOutcome, Severity, Verdict
-from auditor.core.model.notice import Notice, NoticeKind
+from auditor.core.model.notice import Attachment, DeliveryState, Digest, Notice, NoticeKind, Receipt
 from auditor.core.model.observation import Collection, Memory, Observation, ReadOutcome
 from auditor.core.model.snapshot import Fingerprint, HeaderSeen, ProfileField, SecretPlace, Snapshot, UnknownField
 from auditor.core.model.standing import MAX_MOVED, Inspection, Moved, PolicyText, RuleText, Standing, TargetText
@@ -23,17 +24,22 @@ __all__ = [
     "PROFILE_FIELDS",
     "SECRET_FIELDS",
     "UNKNOWN",
+    "AppriseChannel",
     "Approval",
     "Assessment",
+    "Attachment",
     "Attribution",
     "AttributionVerdict",
     "AuditEntry",
     "AuditTrail",
     "Auth",
     "BasicAuth",
+    "ChannelConfig",
     "ClientCertificate",
     "ClientCredentials",
     "Collection",
+    "DeliveryState",
+    "Digest",
     "Direction",
     "Drift",
     "DriftEvent",
@@ -44,11 +50,14 @@ __all__ = [
     "Finding",
     "Fingerprint",
     "HeaderSeen",
+    "Heartbeat",
     "Inspection",
     "JsonType",
     "Judgement",
     "Leaf",
     "Level",
+    "MailChannel",
+    "MailTls",
     "Memory",
     "Moved",
     "Naming",
@@ -58,6 +67,7 @@ __all__ = [
     "PolicyText",
     "ProfileField",
     "ReadOutcome",
+    "Receipt",
     "Revocation",
     "RuleOutcome",
     "RuleText",
@@ -71,6 +81,7 @@ __all__ = [
     "Standing",
     "State",
     "StaticToken",
+    "SyslogChannel",
     "Target",
     "TargetText",
     "TokenAuthMethod",
@@ -78,4 +89,5 @@ __all__ = [
     "UnknownField",
     "Verdict",
     "Waiver",
+    "WebhookChannel",
 ]

@@ -1,8 +1,9 @@
 """A fact of a mail profile: its value, or which kind of absence it is; and the fields that a profile can have."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
+from functools import lru_cache
 
 
 class State(StrEnum):
@@ -43,6 +44,17 @@ class Fact:
     value: FactValue | None = None
     sent: JsonType | None = None
     reason: str | None = None
+    mark: object = field(default_factory=object, init=False, compare=False, repr=False)
+    """This very fact and no other: a key that is quick to look up. It takes no part in what the fact says."""
+
+    @staticmethod
+    def of(state: State, value: FactValue | None = None, sent: JsonType | None = None, reason: str | None = None) -> "Fact":
+        """The fact, mostly as the one object that was made when somebody last said the same: quicker to make, and to know again."""
+        return _said_before(state, value, sent, reason)
+
+
+# By the types of what is said, too, since in Python `True == 1`
+_said_before = lru_cache(maxsize=4096, typed=True)(Fact)
 
 
 class Shape(StrEnum):

@@ -1,8 +1,8 @@
 """A notice: one transition that people are told of, once."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -26,6 +26,15 @@ class NoticeKind(StrEnum):
     COVERAGE_LOW = "coverage_low"
     REMINDER = "reminder"
     TEST = "test"
+
+
+class DeliveryState(StrEnum):
+    """How what a channel is owed stands. `CLAIMED`: somebody is sending it; `PARKED`: given up until somebody asks for it again."""
+
+    PENDING = "pending"
+    CLAIMED = "claimed"
+    DELIVERED = "delivered"
+    PARKED = "parked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,3 +96,51 @@ class Notice:
             severity=Severity(document["severity"]),
             labels=tuple((key, value) for key, value in document["labels"]),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attachment:
+    """A file that goes with a message, where the channel takes files."""
+
+    name: str
+    media_type: str
+    content: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Digest:
+    """One message: all that one channel is told at once.
+
+    By `key` the far end knows a message that comes twice. `collector` is the host that sends it, `link` the address where more is to be read.
+    """
+
+    key: str
+    at: datetime
+    title: str
+    notices: tuple[Notice, ...]
+    attachments: tuple[Attachment, ...] = ()
+    collector: str = ""
+    link: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What became of a message: `DELIVERED`, `PENDING` (it may pass: try again, `after` some time where the far end says so) or `PARKED` (it never
+    will be taken as it is). `reason` is safe to print and to store: what the far end wrote is not in it, and no secret.
+    """
+
+    state: DeliveryState
+    reason: str = ""
+    after: timedelta | None = None
+
+    @staticmethod
+    def delivered(reason: str = "") -> "Receipt":
+        return Receipt(state=DeliveryState.DELIVERED, reason=reason)
+
+    @staticmethod
+    def retry(reason: str, *, after: timedelta | None = None) -> "Receipt":
+        return Receipt(state=DeliveryState.PENDING, reason=reason, after=after)
+
+    @staticmethod
+    def parked(reason: str) -> "Receipt":
+        return Receipt(state=DeliveryState.PARKED, reason=reason)

@@ -154,7 +154,7 @@ class Snapshot:
         )
 
 
-_NOT_OFFERED = Fact(State.NOT_OFFERED)
+_NOT_OFFERED = Fact.of(State.NOT_OFFERED)
 
 
 def _place_document(place: SecretPlace) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def _fact_document(fact: Fact) -> dict[str, Any]:
 
 def _fact_from(document: Mapping[str, Any]) -> Fact:
     value = document.get("value")
-    return Fact(
+    return Fact.of(
         State(document["state"]),
         tuple(value) if isinstance(value, list) else value,
         JsonType(document["sent"]) if "sent" in document else None,

@@ -7,7 +7,10 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class SecretRef:
-    """Where a secret is to be found: `env:NAME` or `file:PATH`. The value is read anew at each attempt and never kept."""
+    """Where a secret is to be found: `env:NAME`, `file:PATH`, `credential:NAME` (systemd's), `keyring:SERVICE/NAME` or `kfutil:PROFILE/KEY[@FILE]`.
+
+    The value is read anew at each attempt and never kept.
+    """
 
     kind: str
     name: str

@@ -1,33 +1,61 @@
 """Reads `auditor.yaml`: which servers are audited, how they are reached, by which policy they are judged, and where things are kept.
 
-Secrets stand in it by reference only (`env:NAME`, `file:PATH`). Whatever is not understood is refused with file, line and a suggestion,
-before any server is asked. What may be said of a target is one table, `TargetSettings`, for `defaults:` and for each target.
+Secrets stand in it by reference only (`env:NAME`, `file:PATH`, `credential:NAME`, `keyring:SERVICE/NAME`, `kfutil:PROFILE/KEY`).
+Whatever is not understood is refused with file, line and a suggestion, before any server is asked.
+
+What may be said of a target is one table, `TargetSettings`, for `defaults:` and for each target.
 """
 
-import ipaddress
 import json
 import os
-import re
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
-from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, Field, ValidationError
 
 from auditor import yamlfile
+from auditor.config import alerts as alerting
+from auditor.config.alerts import Alerts
+from auditor.config.values import (
+    FILE_NAME,
+    Day,
+    Duration,
+    Label,
+    Name,
+    Secret,
+    Spread,
+    Strict,
+    Text,
+    VarName,
+    VarValue,
+    Volatile,
+    anchored,
+    beside,
+    crontab,
+    known_zone,
+)
 from auditor.core import model, slots
-from auditor.core.model import Schedule, SecretRef, Target
+from auditor.core.addresses import is_loopback, url_fault
+from auditor.core.model import Heartbeat, Schedule, SecretRef, Target
 from auditor.errors import ConfigError, did_you_mean
 
-FILE_NAME = "auditor.yaml"
+__all__ = ["FILE_NAME", "WAIVERS_NAME", "Alerts", "Config", "TargetSettings", "flat", "json_schema", "load"]
+
 WAIVERS_NAME = "waivers.yaml"
 """The waivers that lie beside the configuration are used, unless it names others."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Where the daemon answers `/healthz` and `/metrics`; elsewhere than on loopback, to whoever shows the token alone."""
+
+    host: str
+    port: int
+    token: SecretRef | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +63,8 @@ class Config:
     """A configuration that was understood whole. Paths are absolute.
 
     `vars` and `target_vars` set policy vars; whoever loads the policies checks them. `waivers` is the file of waivers, None where there is none.
-    `baselines` is the folder that approvals are imported from, None where they are given on the command line.
+    `baselines` is the folder that approvals are imported from, None where they are given on the command line. `events` is the file that a SIEM
+    reads along, `heartbeat` the address that is called after each sweep; None where there is none.
     """
 
     file: Path
@@ -49,6 +78,12 @@ class Config:
     fingerprint_key: SecretRef
     spread_s: int
     late_after_s: int
+    workers: int
+    grace_s: int
+    health: Health | None
+    alerts: Alerts
+    events: Path | None
+    heartbeat: Heartbeat | None
     vars: Mapping[str, Any]
     target_vars: Mapping[str, Mapping[str, Any]]
     source: yamlfile.YamlFile = field(repr=False)
@@ -75,7 +110,15 @@ def load(path: Path) -> Config:
         ConfigError: Something in it is wrong; nothing of it is used then.
     """
     path = path.absolute()
-    source = yamlfile.read(path, error=ConfigError)
+    return understood(yamlfile.read(path, error=ConfigError), path)
+
+
+def understood(source: yamlfile.YamlFile, path: Path) -> Config:
+    """The configuration that `source` says, as if it stood in a file at `path`.
+
+    Raises:
+        ConfigError: Something in it is wrong.
+    """
     if not isinstance(source.value, dict):
         raise ConfigError(f"{path}:1: a configuration is a mapping that has `targets`", hint="`auditor init` writes a commented example")
     try:
@@ -96,11 +139,17 @@ def load(path: Path) -> Config:
         policy_folders=tuple(_folder(source, folder, text, ("policies", index)) for index, text in enumerate(content.policies)),
         waivers=_waivers(source, content.waivers, folder),
         baselines=_folder(source, folder, content.baselines, ("baselines",)) if content.baselines else None,
-        report_folder=_beside(folder, content.report.folder),
+        report_folder=beside(folder, content.report.folder),
         report_schedule=_schedule(source, content.report.schedule, ("report", "schedule")),
-        fingerprint_key=_anchored(content.fingerprint_key, folder),
+        fingerprint_key=anchored(content.fingerprint_key, folder),
         spread_s=content.spread,
         late_after_s=content.late_after,
+        workers=content.workers,
+        grace_s=content.grace,
+        health=_health(source, content.health, folder) if content.health else None,
+        alerts=alerting.alerts_of(source, content.alerts, folder) if content.alerts else Alerts(),
+        events=beside(folder, content.events) if content.events else None,
+        heartbeat=alerting.heartbeat_of(source, content.heartbeat, folder) if content.heartbeat else None,
         vars=content.vars,
         target_vars={entry.name: entry.vars for entry in content.targets},
         source=source,
@@ -126,162 +175,102 @@ def json_schema() -> dict[str, Any]:
 # --- the form of the file: pydantic guards the door ---------------------------------------------------------------
 
 
-def _duration_s(value: object) -> object:
-    if isinstance(value, str) and (match := re.fullmatch(r"([0-9]{1,6})(s|m|h|d)", value)):
-        return int(match[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[match[2]]
-    raise PydanticCustomError("duration", "a duration is a number and a unit, such as 30s, 15m, 6h or 1d")
-
-
-def _secret_ref(value: object) -> object:
-    if isinstance(value, str) and (match := re.fullmatch(r"(env):([A-Za-z_][A-Za-z0-9_]*)|(file):(\S.*)", value)):
-        return SecretRef(match[1] or match[3], match[2] or match[4])
-    raise PydanticCustomError(
-        "secret_ref",
-        "a secret stands here by reference only, as env:NAME or file:PATH (what was found is not shown: it may be the secret)",
-    )
-
-
-def _known_zone(value: str) -> str:
-    try:
-        ZoneInfo(value)
-    except (KeyError, ValueError, OSError):
-        raise PydanticCustomError("timezone", "no time zone is called {zone}", {"zone": repr(value)}) from None
-    return value
-
-
-def _crontab(value: str) -> str:
-    try:
-        slots.check_cron(value)
-    except ValueError as failure:
-        raise PydanticCustomError("crontab", "{reason}", {"reason": str(failure)}) from None
-    return value
-
-
-_Duration = Annotated[
-    int, BeforeValidator(_duration_s, json_schema_input_type=Annotated[str, Field(pattern="^[0-9]{1,6}[smhd]$")]), Field(ge=1, le=366 * 86400)
-]
-_Spread = Annotated[
-    int, BeforeValidator(_duration_s, json_schema_input_type=Annotated[str, Field(pattern="^[0-9]{1,6}[smhd]$")]), Field(ge=0, le=86400)
-]
-_Secret = Annotated[
-    SecretRef,
-    BeforeValidator(_secret_ref, json_schema_input_type=Annotated[str, Field(pattern=r"^(env:[A-Za-z_][A-Za-z0-9_]*|file:\S.*)$")]),
-]
-_Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
-_Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
-_Label = Annotated[str, Field(pattern=r"^[^\x00-\x1f\x7f=,]{1,128}$")]
-_VarName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-_VarValue = bool | int | str | list[bool | int | str] | None
-
-
-def _day(value: object) -> object:
-    if isinstance(value, str) and re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", value):
-        with suppress(ValueError):
-            return date.fromisoformat(value)
-    raise PydanticCustomError("day", "a day is written as 2026-12-31, and must be one that there is")
-
-
-def _volatile(value: str) -> str:
-    name = value.removeprefix(model.UNKNOWN)
-    if value in model.PROFILE_FIELDS or (name != value and name and name not in model.PROFILE_FIELDS):
-        return value
-    hint = did_you_mean(value, model.PROFILE_FIELDS, else_say="a field that no version documents is written as unknown:NAME")
-    raise PydanticCustomError("volatile", "no field is called {name}; {hint}", {"name": repr(value[:64]), "hint": hint})
-
-
-_Day = Annotated[date, BeforeValidator(_day, json_schema_input_type=Annotated[str, Field(pattern="^[0-9]{4}-[0-9]{2}-[0-9]{2}$")])]
-_Volatile = Annotated[str, Field(max_length=256, pattern=r"^[\x21-\x7e]+$"), AfterValidator(_volatile)]
-
-
-class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True)
-
-
-class _Basic(_Strict):
+class _Basic(Strict):
     type: Literal["basic"]
-    username: _Text
-    password: _Secret
+    username: Text
+    password: Secret
 
 
-class _OAuth(_Strict):
+class _OAuth(Strict):
     type: Literal["oauth"]
-    token_url: _Text
-    client_id: _Text
-    client_secret: _Secret
+    token_url: Text
+    client_id: Text
+    client_secret: Secret
     scopes: list[Annotated[str, Field(pattern=r"^[\x21\x23-\x5b\x5d-\x7e]+$")]] = []
-    audience: _Text | None = None
+    audience: Text | None = None
     method: Literal["client_secret_basic", "client_secret_post"] = "client_secret_basic"
 
 
-class _Token(_Strict):
+class _Token(Strict):
     type: Literal["token"]
-    token: _Secret
+    token: Secret
 
 
-class _Certificate(_Strict):
-    certificate: _Text
-    key: _Text | None = None
-    passphrase: _Secret | None = None
+class _Certificate(Strict):
+    certificate: Text
+    key: Text | None = None
+    passphrase: Secret | None = None
 
 
-class _Schedule(_Strict):
-    every: Annotated[_Duration, Field(ge=60)] | None = None
-    cron: Annotated[str, AfterValidator(_crontab)] | None = None
-    timezone: Annotated[str, AfterValidator(_known_zone)] = "UTC"
+class _Schedule(Strict):
+    every: Annotated[Duration, Field(ge=60)] | None = None
+    cron: Annotated[str, AfterValidator(crontab)] | None = None
+    timezone: Annotated[str, AfterValidator(known_zone)] = "UTC"
 
 
-class TargetSettings(_Strict):
+class TargetSettings(Strict):
     """What can be said of a target, in `defaults` for all and in the target for itself (which wins, key by key)."""
 
     api_path: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$")] | None = None
     auth: Annotated[_Basic | _OAuth | _Token, Field(discriminator="type")] | None = None
     client_certificate: _Certificate | None = None
-    ca_file: _Text | None = None
+    ca_file: Text | None = None
     insecure_skip_verify: bool | None = None
     insecure_http: bool | None = None
-    proxy: _Text | None = None
+    proxy: Text | None = None
     no_proxy: list[Annotated[str, Field(pattern=r"^[A-Za-z0-9.:-]+$")]] | None = None
-    timeout: Annotated[_Duration, Field(le=600)] | None = None
+    timeout: Annotated[Duration, Field(le=600)] | None = None
     attempts: Annotated[int, Field(ge=1, le=10)] | None = None
     max_body_bytes: Annotated[int, Field(ge=1024, le=16 * 1024 * 1024)] | None = None
-    backoff: _Duration | None = None
-    labels: dict[_Label, _Label] | None = None
-    owner: _Text | None = None
+    backoff: Duration | None = None
+    labels: dict[Label, Label] | None = None
+    owner: Text | None = None
     policy: Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]*$")] | None = None
     attribution: bool | None = None
     pam_providers: bool | None = None
     schedule: _Schedule | None = None
-    volatile: list[_Volatile] | None = None
+    volatile: list[Volatile] | None = None
 
 
 class _Target(TargetSettings):
-    name: _Name
-    url: _Text
-    paused_until: _Day | None = None
-    paused_reason: _Text | None = None
-    retired_on: _Day | None = None
-    renamed_from: _Name | None = None
-    vars: dict[_VarName, _VarValue] = {}
+    name: Name
+    url: Text
+    paused_until: Day | None = None
+    paused_reason: Text | None = None
+    retired_on: Day | None = None
+    renamed_from: Name | None = None
+    vars: dict[VarName, VarValue] = {}
 
 
-class _Report(_Strict):
-    folder: _Text = "reports"
+class _Report(Strict):
+    folder: Text = "reports"
     # made when needed: an instance here would have its validator built at import, a second time
     schedule: _Schedule = Field(default_factory=lambda: _Schedule(cron="0 6 * * mon"))
 
 
-class _File(_Strict):
+class _Health(Strict):
+    listen: Annotated[str, Field(pattern=r"^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):[0-9]{1,5}$")] = "127.0.0.1:9464"
+    token: Secret | None = None
+
+
+class _File(Strict):
     targets: Annotated[list[_Target], Field(min_length=1)]
     defaults: TargetSettings = Field(default_factory=TargetSettings)
-    database: _Text = "auditor.db"
-    fingerprint_key: _Secret = SecretRef("file", "auditor.key")
-    policies: list[_Text] = []
-    waivers: _Text | None = None
-    baselines: _Text | None = None
-    vars: dict[_VarName, _VarValue] = {}
+    database: Text = "auditor.db"
+    fingerprint_key: Secret = SecretRef("file", "auditor.key")
+    policies: list[Text] = []
+    waivers: Text | None = None
+    baselines: Text | None = None
+    vars: dict[VarName, VarValue] = {}
     report: _Report = Field(default_factory=_Report)
-    spread: _Spread = 0
-    late_after: Annotated[_Duration, Field(le=86400)] = 300
+    spread: Spread = 0
+    late_after: Annotated[Duration, Field(le=86400)] = 300
+    alerts: alerting.AlertsForm | None = None
+    events: Text | None = None
+    heartbeat: alerting.HeartbeatOrUrl | None = None
+    workers: Annotated[int, Field(ge=1, le=1024)] = 16
+    grace: Annotated[Spread, Field(le=3600)] = 30
+    health: _Health | None = None
 
 
 # --- from the file to targets -------------------------------------------------------------------------------------
@@ -309,7 +298,7 @@ def _target(source: yamlfile.YamlFile, content: _File, index: int, entry: _Targe
     auth = values.get("auth")
     if auth is None:
         raise refuse("auth", "nothing says how to log in", "give `auth`, here or under `defaults`: type basic, oauth or token")
-    if isinstance(auth, _OAuth) and (fault := _url_fault(auth.token_url, insecure_http=insecure_http)):
+    if isinstance(auth, _OAuth) and (fault := url_fault(auth.token_url, insecure_http=insecure_http)):
         raise refuse("auth", f"token_url {fault}", "the client secret is sent to this address")
     if (proxy := values.get("proxy")) is not None and (urlsplit(proxy).scheme not in ("http", "https") or "@" in proxy):
         raise refuse("proxy", "a proxy is http://HOST:PORT or https://HOST:PORT, with no user or password in it")
@@ -322,13 +311,13 @@ def _target(source: yamlfile.YamlFile, content: _File, index: int, entry: _Targe
         url=url,
         auth=_auth(auth, folder),
         client_certificate=model.ClientCertificate(
-            certificate=str(_beside(folder, certificate.certificate)),
-            key=str(_beside(folder, certificate.key)) if certificate.key else None,
-            passphrase=_anchored(certificate.passphrase, folder) if certificate.passphrase else None,
+            certificate=str(beside(folder, certificate.certificate)),
+            key=str(beside(folder, certificate.key)) if certificate.key else None,
+            passphrase=anchored(certificate.passphrase, folder) if certificate.passphrase else None,
         )
         if certificate
         else None,
-        ca_file=str(_beside(folder, values["ca_file"])) if values.get("ca_file") else None,
+        ca_file=str(beside(folder, values["ca_file"])) if values.get("ca_file") else None,
         insecure_skip_verify=bool(values.get("insecure_skip_verify")),
         insecure_http=insecure_http,
         attribution=bool(values.get("attribution")),
@@ -350,18 +339,18 @@ def _target(source: yamlfile.YamlFile, content: _File, index: int, entry: _Targe
 def _auth(auth: _Basic | _OAuth | _Token, folder: Path) -> model.Auth:
     match auth:
         case _Basic():
-            return model.BasicAuth(username=auth.username, password=_anchored(auth.password, folder))
+            return model.BasicAuth(username=auth.username, password=anchored(auth.password, folder))
         case _OAuth():
             return model.ClientCredentials(
                 token_url=auth.token_url,
                 client_id=auth.client_id,
-                client_secret=_anchored(auth.client_secret, folder),
+                client_secret=anchored(auth.client_secret, folder),
                 scopes=tuple(auth.scopes),
                 audience=auth.audience,
                 method=model.TokenAuthMethod(auth.method),
             )
         case _Token():
-            return model.StaticToken(token=_anchored(auth.token, folder))
+            return model.StaticToken(token=anchored(auth.token, folder))
 
 
 def _schedule(source: yamlfile.YamlFile, schedule: _Schedule, place: tuple[str | int, ...]) -> Schedule:
@@ -375,9 +364,20 @@ def _schedule(source: yamlfile.YamlFile, schedule: _Schedule, place: tuple[str |
     return found
 
 
+def _health(source: yamlfile.YamlFile, health: _Health, folder: Path) -> Health:
+    host, _, port = health.listen.rpartition(":")
+    host = host.strip("[]")
+    if not 0 < int(port) < 65536:
+        raise ConfigError(f"{source.where('health', 'listen')}: health.listen: there is no port {port}")
+    if not is_loopback(host) and health.token is None:
+        hint = "give `token: env:NAME` or file:PATH, or listen on 127.0.0.1"
+        raise ConfigError(f"{source.where('health')}: health listens on {host} for everybody: that needs a token", hint=hint)
+    return Health(host=host, port=int(port), token=anchored(health.token, folder) if health.token else None)
+
+
 def _base_url(text: str, *, insecure_http: bool) -> tuple[str, str, str]:
     """Scheme, host and port of `text`; and what is wrong with it, with a hint, where something is."""
-    if fault := _url_fault(text, insecure_http=insecure_http):
+    if fault := url_fault(text, insecure_http=insecure_http):
         return "", f"url {fault}", "https://command.example.org; http is for 127.0.0.1 and localhost alone, with insecure_http: true"
     parts = urlsplit(text)
     if parts.path.strip("/") or parts.query or parts.fragment:
@@ -385,43 +385,8 @@ def _base_url(text: str, *, insecure_http: bool) -> tuple[str, str, str]:
     return f"{parts.scheme}://{parts.netloc}", "", ""
 
 
-def _url_fault(text: str, *, insecure_http: bool) -> str:
-    """What makes `text` no address that credentials may be sent to; empty where nothing does. Never quotes the text: it may hold a password."""
-    try:
-        parts = urlsplit(text)
-        host, _ = parts.hostname or "", parts.port
-    except ValueError:
-        return "is not a URL"
-    if not host or not text.isascii() or any(character.isspace() for character in text):
-        return "is not a URL with a host in ASCII"
-    if "@" in parts.netloc:
-        return "has a user or password in it"
-    if parts.scheme == "http":
-        return "" if insecure_http and _is_loopback(host) else "is not https"
-    return "" if parts.scheme == "https" else "is not https"
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _beside(folder: Path, text: str) -> Path:
-    """A path of the file: relative ones count from the folder that the file is in."""
-    try:
-        return (folder / Path(text).expanduser()).resolve()
-    except (RuntimeError, ValueError, OSError) as failure:
-        raise ConfigError(f"{folder / FILE_NAME}: {text!r} is no path: {failure}", hint="write the path out") from None
-
-
-def _anchored(ref: SecretRef, folder: Path) -> SecretRef:
-    return SecretRef("file", str(_beside(folder, ref.name))) if ref.kind == "file" else ref
-
-
 def _folder(source: yamlfile.YamlFile, folder: Path, text: str, place: tuple[str | int, ...]) -> Path:
-    path = _beside(folder, text)
+    path = beside(folder, text)
     if not path.is_dir():
         raise ConfigError(
             f"{source.where(*place)}: {place[0]}: {path} is not a folder", hint="relative paths count from the configuration's own folder"
@@ -430,7 +395,7 @@ def _folder(source: yamlfile.YamlFile, folder: Path, text: str, place: tuple[str
 
 
 def _waivers(source: yamlfile.YamlFile, text: str | None, folder: Path) -> Path | None:
-    path = _beside(folder, text or WAIVERS_NAME)
+    path = beside(folder, text or WAIVERS_NAME)
     if path.is_file():
         return path
     if text is not None:
@@ -446,7 +411,7 @@ def _waivers(source: yamlfile.YamlFile, text: str | None, folder: Path) -> Path 
 def _database(source: yamlfile.YamlFile, text: str, folder: Path) -> Path:
     if "://" in text and not text.startswith("sqlite:///"):
         raise ConfigError(f"{source.where('database')}: only SQLite is supported", hint="give a file's path, or sqlite:////absolute/path")
-    return _beside(folder, text.removeprefix("sqlite:///"))
+    return beside(folder, text.removeprefix("sqlite:///"))
 
 
 def _refuse_doubles(source: yamlfile.YamlFile, targets: list[Target]) -> None:
@@ -480,7 +445,7 @@ _KINDS = {
 _REFUSED_KEYS = {
     "skip_tls_verify": "use ca_file for a private CA; if it must be, insecure_skip_verify: true, and every report will say so",
     "verify": "certificates are always verified; use ca_file for a private CA",
-    "password": "credentials stand under `auth`, by reference: env:NAME or file:PATH",
+    "password": "credentials stand under `auth`, by reference: env:NAME, file:PATH or credential:NAME",
 }
 
 
@@ -498,7 +463,8 @@ def _first_error(source: yamlfile.YamlFile, failure: ValidationError) -> ConfigE
         case "missing":
             return ConfigError(f"{where}: {dotted or 'the file'} has no `{key}`", hint=f"add `{key}:`")
         case "union_tag_not_found" | "union_tag_invalid":
-            return ConfigError(f"{where}: {dotted} needs a type", hint="type: basic, oauth or token")
+            types = ", ".join(alerting.FORMS) if "channels" in place else "basic, oauth or token; Kerberos is not built"
+            return ConfigError(f"{where}: {dotted} needs a type", hint=f"type: {types}")
         case _ if "vars" in place:
             return ConfigError(f"{where}: {dotted} must be true, false, an integer, text, a list of these, or null, not {_kind_of(value)}")
         case kind if kind in _KINDS:
@@ -523,12 +489,12 @@ def _place(value: Any, loc: tuple[str | int, ...]) -> tuple[tuple[str | int, ...
 def _known_keys(place: tuple[str | int, ...], document: Any) -> list[str]:
     match place:
         case ():
-            form: type[_Strict] = _File
+            form: type[Strict] = _File
         case ("targets", _):
             form = _Target
         case (*_, "auth"):
             _, value = _place(document, place)
-            forms: dict[str, type[_Strict]] = {"basic": _Basic, "oauth": _OAuth, "token": _Token}
+            forms: dict[str, type[Strict]] = {"basic": _Basic, "oauth": _OAuth, "token": _Token}
             form = forms[value["type"]]
         case (*_, "client_certificate"):
             form = _Certificate
@@ -536,9 +502,20 @@ def _known_keys(place: tuple[str | int, ...], document: Any) -> list[str]:
             form = _Schedule
         case ("report",):
             form = _Report
+        case ("health",):
+            form = _Health
+        case ("alerts",):
+            form = alerting.AlertsForm
+        case ("alerts", "quiet_hours"):
+            form = alerting.QuietHoursForm
+        case ("alerts", "channels", _):
+            _, value = _place(document, place)
+            form = alerting.FORMS[value["type"]]
+        case ("heartbeat",):
+            form = alerting.HeartbeatForm
         case _:
             form = TargetSettings
-    return list(form.model_fields)
+    return [field.alias or name for name, field in form.model_fields.items()]
 
 
 def _kind_of(value: object) -> str:

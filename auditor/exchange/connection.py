@@ -20,9 +20,9 @@ import httpcore
 import httpx
 import truststore
 
-from auditor.command import words
-from auditor.command.words import Trouble
 from auditor.core.model import ReadOutcome
+from auditor.exchange import trouble
+from auditor.exchange.trouble import Trouble
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,15 @@ class Answer:
 
 @dataclass(slots=True)
 class Peer:
-    """Who was at the other end of the newest connection; over a proxy the address is the proxy's."""
+    """Who was at the other end of the newest connection; over a proxy the address is the proxy's.
+
+    `chain` is the chain of certificates that was verified, in DER, leaf first and root last; the leaf alone where OpenSSL did not verify it.
+    """
 
     address: str | None = None
     tls_leaf_sha256: str | None = None
     tls_version: str | None = None
+    chain: tuple[bytes, ...] = ()
 
 
 class Connection:
@@ -59,13 +63,15 @@ class Connection:
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         self.who, self.peer = who, Peer()
-        self._deadline = _Deadline(self.peer, tls_in_tls=proxy_context is not None)
+        self._deadline = Deadline(self.peer, tls_in_tls=proxy_context is not None)
         self._transport = transport or _Transport(context, proxy, proxy_context, self._deadline)
 
     def exchange(
-        self, method: str, url: str, *, headers: dict[str, str], content: bytes | None = None, timeout_s: float, max_body_bytes: int
+        self, method: str, url: str, *, headers: dict[str, str], content: bytes | None = None, timeout_s: float, max_body_bytes: int | None
     ) -> Answer:
         """Send one request and read its answer within `timeout_s`, name resolution and handshake included.
+
+        Where `max_body_bytes` is None the status is the answer: the body is not read, and can be of any kind.
 
         Raises:
             Trouble: There was no answer, or a 200 that is too large or encoded.
@@ -79,14 +85,16 @@ class Connection:
             finally:
                 response.close()
         except (httpx.HTTPError, httpx.InvalidURL, *_HTTPCORE_ERRORS, OSError, ValueError) as error:
-            raise words.of_failure(httpcore.ReadTimeout() if watchdog.has_cut else error, self.who) from None
+            raise trouble.of_failure(httpcore.ReadTimeout() if watchdog.has_cut else error, self.who) from None
         finally:
             watchdog.cancel()
 
-    def _read(self, response: httpx.Response, max_body_bytes: int) -> Answer:
+    def _read(self, response: httpx.Response, max_body_bytes: int | None) -> Answer:
         def answer(body: bytes) -> Answer:
             return Answer(response.status_code, response.headers, body)
 
+        if max_body_bytes is None:
+            return answer(b"")
         is_encoded = response.headers.get("Content-Encoding", "identity").strip().lower() != "identity"
         if response.status_code == 200 and is_encoded:
             raise Trouble(ReadOutcome.MALFORMED, f"{self.who} sent its answer encoded, though we ask for none", hint="does a proxy compress it?")
@@ -212,7 +220,7 @@ _HTTPCORE_ERRORS = (
 )
 
 
-class _Deadline(httpcore.NetworkBackend):
+class Deadline(httpcore.NetworkBackend):
     """Sockets whose every wait ends at one time, however slowly the other side drips.
 
     httpx has timeouts for each single read, and the `trace` extension with a timer that shuts the socket down does not reach connecting to several
@@ -248,7 +256,7 @@ class _Deadline(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.NetworkStream:
         addresses = _addresses(host, port, within_s=self.left_s())
-        failure: Exception = words.of_dns(host, OSError())
+        failure: Exception = trouble.of_dns(host, OSError())
         for tried, address in enumerate(addresses):
             share_s = self.left_s() / (len(addresses) - tried)  # an address that swallows everything leaves time for the next
             try:
@@ -265,7 +273,7 @@ class _Deadline(httpcore.NetworkBackend):
 class _Watchdog(threading.Timer):
     """Shuts the socket down when time is up: httpcore's TLS within TLS waits anew for each record, so only this ends a drip there."""
 
-    def __init__(self, timeout_s: float, deadline: _Deadline) -> None:
+    def __init__(self, timeout_s: float, deadline: Deadline) -> None:
         super().__init__(timeout_s, self._cut)
         self.daemon = True
         self.has_cut = False
@@ -278,7 +286,7 @@ class _Watchdog(threading.Timer):
 
 
 class _Stream(httpcore.NetworkStream):
-    def __init__(self, stream: httpcore.NetworkStream, deadline: _Deadline) -> None:
+    def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
         self._stream, self._deadline = stream, deadline
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002
@@ -304,10 +312,23 @@ class _Stream(httpcore.NetworkStream):
             leaf = tls.getpeercert(True)
             self._deadline.peer.tls_leaf_sha256 = hashlib.sha256(leaf).hexdigest() if leaf else None
             self._deadline.peer.tls_version = tls.version()
+            self._deadline.peer.chain = _verified_chain(tls, ssl_context) or ((leaf,) if leaf else ())
         return _Stream(stream, self._deadline)
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
+
+
+def _verified_chain(tls: Any, context: ssl.SSLContext) -> tuple[bytes, ...]:
+    """The chain that OpenSSL verified; empty where it verified nothing.
+
+    httpcore gives what lies below ssl.SSLSocket, or an SSLObject within TLS of a proxy; the first has had the method since 3.10, undocumented.
+    """
+    below: Any = tls if hasattr(tls, "get_verified_chain") else getattr(tls, "_sslobj", None)
+    if not _OPENSSL_VERIFIES or context.verify_mode is not ssl.CERT_REQUIRED or not hasattr(below, "get_verified_chain"):
+        return ()
+    found = below.get_verified_chain()
+    return tuple(each if isinstance(each, bytes) else ssl.PEM_cert_to_DER_cert(each.public_bytes()) for each in found)
 
 
 def _addresses(host: str, port: int, *, within_s: float) -> list[str]:
@@ -328,9 +349,9 @@ def _addresses(host: str, port: int, *, within_s: float) -> list[str]:
     try:
         answer = found.get(timeout=within_s)
     except Empty:
-        raise words.of_dns(host, None) from None
+        raise trouble.of_dns(host, None) from None
     if isinstance(answer, Exception):
-        raise words.of_dns(host, answer)
+        raise trouble.of_dns(host, answer)
     return answer
 
 

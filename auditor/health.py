@@ -1,0 +1,220 @@
+"""How the auditor itself is: whether reads succeed, what is overdue, what waits to be told; for a probe, and for Prometheus.
+
+Everything is read from the record at the time of asking, so a daemon and a crontab line tell the same.
+"""
+
+import hmac
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from auditor.core.coverage import Coverage
+from auditor.core.model import DeliveryState, RuleOutcome, Severity, Standing, Verdict
+from auditor.errors import StoreError
+
+if TYPE_CHECKING:
+    from auditor.core.model import Waiver
+    from auditor.store.store import Store
+
+log = logging.getLogger("auditor.health")
+
+COVERED = timedelta(days=7)
+"""The time for which coverage is told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """What is looked at: the record, the targets that count, the waivers, and what is wrong with the configuration's file (empty: nothing)."""
+
+    store: "Store"
+    targets: tuple[str, ...]
+    waivers: "tuple[Waiver, ...]" = ()
+    trouble: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """Whether all is well, and what is not. `targets` has when each was last read well and whether it owes a read now."""
+
+    targets: tuple[tuple[str, datetime | None, bool], ...]
+    is_writable: bool
+    trouble: str
+
+    @property
+    def is_well(self) -> bool:
+        """A target that cannot be read is its own trouble, and told as such; ours are a record that cannot be written, or a bad configuration."""
+        return self.is_writable and not self.trouble
+
+    def document(self) -> dict[str, Any]:
+        """The state as JSON."""
+        return {
+            "status": "ok" if self.is_well else "trouble",
+            "store_writable": self.is_writable,
+            "configuration": self.trouble or "current",
+            "targets": [
+                {"target": name, "last_success": last.astimezone(UTC).isoformat() if last else None, "overdue": overdue}
+                for name, last, overdue in self.targets
+            ],
+        }
+
+
+def look(watched: Watched, *, at: datetime) -> Health:
+    """The health of what is watched, at `at`."""
+    try:
+        owing = set(watched.store.due(at))
+        seen = {name: watched.store.last_observed(name) for name in watched.targets}
+        writable = watched.store.is_writable()
+    except StoreError as failure:
+        log.warning("the record cannot be read: %s", failure)
+        return Health(targets=(), is_writable=False, trouble=watched.trouble)
+    told = tuple((name, last[0] if last else None, name in owing) for name, last in seen.items())
+    return Health(targets=told, is_writable=writable, trouble=watched.trouble)
+
+
+def metrics(watched: Watched, *, at: datetime) -> bytes:
+    """The state as Prometheus reads it, in its text format.
+
+    Raises:
+        StoreError: The record cannot be read.
+    """
+    registry = CollectorRegistry()
+    registry.register(_Collected(list(_families(watched, at))))
+    return generate_latest(registry)
+
+
+class _Collected(Collector):
+    def __init__(self, families: list[Metric]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._families
+
+
+def _families(watched: Watched, at: datetime) -> Iterator[Metric]:
+    standings = watched.store.standings(watched.targets)
+    yield from _of_targets(standings)
+    drift = GaugeMetricFamily("auditor_drift_open", "Open drift events", labels=["target", "severity"])
+    for standing in standings:
+        events = standing.assessment.drift.open if standing.assessment else ()
+        for severity in Severity:
+            drift.add_metric([standing.target.name, severity.value], sum(event.severity is severity for event in events))
+    yield drift
+    reads = CounterMetricFamily("auditor_reads", "Reads on record", labels=["target", "outcome"])
+    for target, outcome, count in watched.store.reads_by_outcome():
+        if target in watched.targets:
+            reads.add_metric([target, outcome.value], count)
+    yield reads
+    yield from _of_outbox(watched.store)
+    ratio = GaugeMetricFamily("auditor_coverage_ratio", "Owed reads of the last seven days that were read well", labels=["target"])
+    for name in watched.targets:
+        covered: Coverage | None = watched.store.coverage(name, after=at - COVERED, until=at)
+        if covered is not None and covered.total.expected:
+            ratio.add_metric([name], covered.total.read / covered.total.expected)
+    yield ratio
+    days = GaugeMetricFamily("auditor_waiver_days_left", "Days until a waiver ends; negative where it has", labels=["rule", "waiver"])
+    for waiver in watched.waivers:
+        days.add_metric([waiver.rule, waiver.id], (waiver.expires_at - at) / timedelta(days=1))
+    yield days
+    yield GaugeMetricFamily("auditor_config_current", "Whether the configuration in force is that of the file", value=0 if watched.trouble else 1)
+
+
+def _of_targets(standings: list[Standing]) -> Iterator[Metric]:
+    compliant = GaugeMetricFamily("auditor_target_compliant", "Whether the newest read met the policy", labels=["target"])
+    failing = GaugeMetricFamily("auditor_findings_failing", "Rules that fail, by severity", labels=["target", "severity"])
+    success = GaugeMetricFamily("auditor_last_success_timestamp_seconds", "When the profile was last read", labels=["target"])
+    newest = GaugeMetricFamily("auditor_last_sweep_timestamp_seconds", "When the newest read of any target ended")
+    took = GaugeMetricFamily("auditor_read_duration_seconds", "How long the newest read took", labels=["target"])
+    ends = []
+    for standing in standings:
+        name, assessment = standing.target.name, standing.assessment
+        if standing.last_seen is not None:
+            success.add_metric([name], standing.last_seen.timestamp())
+        if assessment is None:
+            continue
+        compliant.add_metric([name], assessment.verdict in (Verdict.COMPLIANT, Verdict.COMPLIANT_WITH_WAIVERS))
+        took.add_metric([name], (assessment.observation.ended_at - assessment.observation.started_at).total_seconds())
+        ends.append(assessment.observation.ended_at)
+        for severity in Severity:
+            fails = (f for f in assessment.findings if f.outcome is RuleOutcome.FAIL and f.severity is severity)
+            failing.add_metric([name, severity.value], sum(1 for _ in fails))
+    if ends:
+        newest.add_metric([], max(ends).timestamp())
+    yield from (compliant, failing, success, newest, took)
+
+
+def _of_outbox(store: "Store") -> Iterator[Metric]:
+    owed = store.deliveries()
+    for name, text, states in (
+        ("auditor_outbox_pending", "Notices that a channel is owed", (DeliveryState.PENDING, DeliveryState.CLAIMED)),
+        ("auditor_outbox_parked", "Notices that were given up", (DeliveryState.PARKED,)),
+    ):
+        family = GaugeMetricFamily(name, text, labels=["channel"])
+        for channel in dict.fromkeys(one.channel for one in owed):
+            family.add_metric([channel], sum(one.channel == channel and one.state in states for one in owed))
+        yield family
+
+
+# --- over HTTP ----------------------------------------------------------------------------------------------------
+
+
+class HealthServer:
+    """Answers `/healthz` and `/metrics`, on a thread of its own. With a `token`, to whoever shows it as a bearer alone."""
+
+    def __init__(self, host: str, port: int, watched: Callable[[], Watched], clock: Callable[[], datetime], token: str | None = None) -> None:
+        self._server = ThreadingHTTPServer((host, port), _answering(watched, clock, token))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
+
+    @property
+    def port(self) -> int:
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+
+def _answering(watched: Callable[[], Watched], clock: Callable[[], datetime], token: str | None) -> type[BaseHTTPRequestHandler]:
+    class Answer(BaseHTTPRequestHandler):
+        timeout = 10
+        server_version, sys_version = "auditor", ""
+
+        def do_GET(self) -> None:
+            given = self.headers.get("Authorization", "")
+            if token is not None and not hmac.compare_digest(given.encode(), f"Bearer {token}".encode()):
+                self._send(401, "text/plain; charset=utf-8", b"a bearer token is needed\n")
+            elif self.path == "/healthz":
+                health = look(watched(), at=clock())
+                self._send(200 if health.is_well else 503, "application/json", json.dumps(health.document()).encode() + b"\n")
+            elif self.path == "/metrics":
+                try:
+                    self._send(200, "text/plain; version=0.0.4; charset=utf-8", metrics(watched(), at=clock()))
+                except StoreError:
+                    log.exception("the record cannot be read")
+                    self._send(503, "text/plain; charset=utf-8", b"the record cannot be read\n")
+            else:
+                self._send(404, "text/plain; charset=utf-8", b"/healthz or /metrics\n")
+
+        def _send(self, status: int, kind: str, body: bytes) -> None:
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the library's name
+            log.debug(format, *args)
+
+    return Answer

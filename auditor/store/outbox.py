@@ -1,0 +1,152 @@
+"""The outbox: notices are owed to channels in the transaction of what they tell, and paid later; each at least once.
+
+A message is claimed by a conditional update, for a time; who dies while sending leaves it to be claimed again, as the same message.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from sqlalchemy import Connection, and_, insert, or_, select, update
+
+from auditor.core.canonical import canonical, digest
+from auditor.core.model import Assessment, DeliveryState, Notice, PolicyText, TargetText
+from auditor.core.notices import Alerting, Told, at_hand, news, routed
+from auditor.store.documents import inserted, rebuilt
+from auditor.store.reading import target_text
+from auditor.store.tables import deliveries, known_channels, notices, targets, told
+
+MAX_BATCH = 200
+"""So many notices make one message; what is owed beyond them makes the next."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """One message: what it holds, the key by which the far end knows it again, and how often it was tried before."""
+
+    channel: str
+    key: str
+    notices: tuple[Notice, ...]
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Owed:
+    """One notice that a channel has not got yet."""
+
+    channel: str
+    state: DeliveryState
+    notice: Notice
+    attempts: int
+    next_at: datetime
+    reason: str | None
+
+
+def tell(
+    connection: Connection, path: Path, target_id: int, assessment: Assessment, target: TargetText, policy: PolicyText, alerting: Alerting
+) -> None:
+    """Owe what a read is worth telling, and write down what people know then."""
+    document = connection.execute(select(told.c.document).where(told.c.target_id == target_id)).scalar()
+    before = _told(path, document) if document is not None else Told()
+    rules = {rule.id: rule for rule in policy.rules}
+    found = news(assessment, before, target=target, rules=rules, policy=policy.name, remind_after=alerting.remind_after)
+    owe(connection, found.notices, alerting)
+    after = canonical(found.told.document())
+    if document is None:
+        connection.execute(insert(told).values(target_id=target_id, document=after))
+    elif after != document:
+        connection.execute(update(told).where(told.c.target_id == target_id).values(document=after))
+
+
+def owe(connection: Connection, found: Sequence[Notice], alerting: Alerting, *, once: str | None = None) -> None:
+    """Owe notices to the channels that take them. With `once`, only if nothing was said under that name before."""
+    if once is not None and connection.execute(select(notices.c.id).where(notices.c.once == once)).scalar() is not None:
+        return
+    for notice, channels in routed(found, alerting.routes):
+        if channels:
+            _owe(connection, notice, channels, alerting, once)
+
+
+def welcome(connection: Connection, path: Path, alerting: Alerting, at: datetime) -> None:
+    """Owe each channel that is not known yet the state of every target as people know it, and know it from now on."""
+    known = set(connection.execute(select(known_channels.c.name)).scalars())
+    for route in alerting.routes:
+        if route.channel in known:
+            continue
+        connection.execute(insert(known_channels).values(name=route.channel, since=at))
+        rows = connection.execute(select(targets.c.document, told.c.document.label("told")).join(told).order_by(targets.c.name)).all()
+        for row in rows:
+            notice = at_hand(target_text(row.document), _told(path, row.told), at=at)
+            if route.takes(notice):
+                _owe(connection, notice, (route.channel,), alerting, None)
+
+
+def claim(connection: Connection, path: Path, channel: str, at: datetime, lease: timedelta) -> Batch | None:
+    """What is due: the oldest message that was begun, whole, or else all that is in none yet, as a new one."""
+    free = or_(
+        and_(deliveries.c.state == DeliveryState.PENDING, deliveries.c.next_at <= at),
+        and_(deliveries.c.state == DeliveryState.CLAIMED, deliveries.c.claimed_until <= at),
+    )
+    due = select(deliveries.c.id, deliveries.c.batch, notices.c.document).join(notices).where(deliveries.c.channel == channel, free)
+    rows = connection.execute(due.order_by(deliveries.c.batch.is_(None), deliveries.c.id)).all()
+    if not rows:
+        return None
+    key = rows[0].batch
+    mine = [row for row in rows if row.batch == key][:MAX_BATCH] if key is None else [row for row in rows if row.batch == key]
+    numbers = [row.id for row in mine]
+    key = key or digest([channel, numbers, [row.document for row in mine]])
+    claimed = {"state": DeliveryState.CLAIMED, "claimed_until": at + lease, "batch": key}
+    done = connection.execute(update(deliveries).where(deliveries.c.id.in_(numbers), free).values(claimed))
+    if done.rowcount != len(numbers):  # within one writer's transaction nobody comes between
+        raise RuntimeError("a message was claimed twice")
+    attempts = connection.execute(select(deliveries.c.attempts).where(deliveries.c.id == numbers[0])).scalar_one()
+    return Batch(channel=channel, key=key, notices=tuple(_notice(path, row.document) for row in mine), attempts=attempts)
+
+
+def settle(connection: Connection, batch: Batch, state: DeliveryState, next_at: datetime, reason: str) -> None:
+    """Write what became of a message; one that somebody else has claimed meanwhile, or delivered, stays theirs to write."""
+    values = {"state": state, "attempts": batch.attempts + 1, "next_at": next_at, "claimed_until": None, "reason": reason or None}
+    mine = and_(deliveries.c.channel == batch.channel, deliveries.c.batch == batch.key, deliveries.c.state == DeliveryState.CLAIMED)
+    connection.execute(update(deliveries).where(mine).values(values))
+
+
+def owed(connection: Connection, path: Path) -> tuple[Owed, ...]:
+    """All that is not delivered, the oldest first."""
+    query = select(deliveries, notices.c.document).join(notices).where(deliveries.c.state != DeliveryState.DELIVERED).order_by(deliveries.c.id)
+    return tuple(
+        Owed(
+            channel=row.channel,
+            state=row.state,
+            notice=_notice(path, row.document),
+            attempts=row.attempts,
+            next_at=row.next_at,
+            reason=row.reason,
+        )
+        for row in connection.execute(query)
+    )
+
+
+def unpark(connection: Connection, channel: str | None, at: datetime) -> int:
+    """Let what is parked be tried again at once."""
+    parked = deliveries.c.state == DeliveryState.PARKED
+    which = parked if channel is None else and_(parked, deliveries.c.channel == channel)
+    values = {"state": DeliveryState.PENDING, "attempts": 0, "next_at": at, "reason": None}
+    return int(connection.execute(update(deliveries).where(which).values(values)).rowcount)
+
+
+def _owe(connection: Connection, notice: Notice, channels: Sequence[str], alerting: Alerting, once: str | None) -> None:
+    number = inserted(connection, notices, {"at": notice.at, "once": once, "document": canonical(notice.document())})
+    next_at = alerting.due_at(notice.at)
+    for channel in channels:
+        row = {"notice_id": number, "channel": channel, "state": DeliveryState.PENDING, "attempts": 0, "next_at": next_at}
+        connection.execute(insert(deliveries).values(row))
+
+
+def _told(path: Path, document: str) -> Told:
+    return rebuilt(path, "what was told", lambda text: Told.from_document(json.loads(text)), document)
+
+
+def _notice(path: Path, document: str) -> Notice:
+    return rebuilt(path, "notice", lambda text: Notice.from_document(json.loads(text)), document)

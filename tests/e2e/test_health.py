@@ -1,0 +1,132 @@
+"""Health and metrics: of a daemon over HTTP, of cron in a file; what they say is what is on record."""
+
+import json
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+
+from auditor import daemon
+from auditor.app import App
+from auditor.config import load
+from auditor.health import HealthServer, look, metrics
+from tests.e2e.conftest import Site
+
+
+def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    families = text_string_to_metric_families(text)
+    return {(sample.name, tuple(sorted(sample.labels.items()))): sample.value for family in families for sample in family.samples}
+
+
+def value(text: str, name: str, **labels: str) -> float:
+    return samples(text)[name, tuple(sorted(labels.items()))]
+
+
+def test_cron_leaves_metrics_in_a_file(site: Site) -> None:
+    site.configure(policy="recommended")
+    path = site.folder / "auditor.prom"
+    site.run("check", "--metrics-textfile", str(path))
+    site.simulator.smtp["UseSSL"] = False
+    site.run("check", "--metrics-textfile", str(path))
+    text = path.read_text(encoding="utf-8")
+    assert value(text, "auditor_target_compliant", target="prod") == 0
+    assert value(text, "auditor_findings_failing", target="prod", severity="critical") >= 1
+    assert value(text, "auditor_findings_failing", target="prod", severity="info") == 0
+    assert value(text, "auditor_drift_open", target="prod", severity="critical") == 1
+    assert value(text, "auditor_reads_total", target="prod", outcome="observed") == 2
+    assert value(text, "auditor_config_current") == 1
+    assert datetime.now(UTC).timestamp() - value(text, "auditor_last_success_timestamp_seconds", target="prod") < 60
+
+
+@contextmanager
+def served(app: App, *, token: str | None = None, trouble: str = "") -> Iterator[str]:
+    server = HealthServer("127.0.0.1", 0, lambda: app.watched(trouble), app.clock, token)
+    server.start()
+    try:
+        yield f"http://127.0.0.1:{server.port}"
+    finally:
+        server.close()
+
+
+def get(url: str, token: str | None = None) -> tuple[int, str]:
+    request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as refused:
+        return refused.code, refused.read().decode()
+
+
+def test_health_says_when_each_target_was_read_and_what_is_overdue(site: Site) -> None:
+    site.configure(schedule="{every: 1h}")
+    site.run("check")
+    with App(load(site.config)) as app:
+        with served(app) as url:
+            status, body = get(f"{url}/healthz")
+            told = json.loads(body)
+            assert (status, told["status"], told["store_writable"], told["configuration"]) == (200, "ok", True, "current")
+            assert [(target["target"], target["overdue"]) for target in told["targets"]] == [("prod", False)]
+            assert get(f"{url}/metrics")[0] == 200
+            assert get(f"{url}/")[0] == 404
+        later = look(app.watched(), at=app.clock() + timedelta(hours=3))
+        assert [overdue for _, _, overdue in later.targets] == [True]
+
+
+def test_a_bad_configuration_shows(site: Site) -> None:
+    site.configure()
+    site.run("check")
+    with App(load(site.config)) as app, served(app, trouble="auditor.yaml:3: nothing is called 'shedule' here") as url:
+        status, body = get(f"{url}/healthz")
+        assert (status, "shedule" in json.loads(body)["configuration"]) == (503, True)
+        assert value(get(f"{url}/metrics")[1], "auditor_config_current") == 0
+
+
+def test_with_a_token_only_who_shows_it_is_answered(site: Site) -> None:
+    site.configure()
+    site.run("check")
+    with App(load(site.config)) as app, served(app, token="s3cret-token") as url:
+        assert [get(f"{url}/healthz", token)[0] for token in (None, "wrong", "s3cret-token")] == [401, 401, 200]
+
+
+@pytest.mark.parametrize(
+    ("health", "message"),
+    [
+        ("{listen: 0.0.0.0:9464}", "that needs a token"),
+        ("{listen: '127.0.0.1:99999'}", "there is no port 99999"),
+        ("{listen: nonsense}", "health.listen"),
+        ("{port: 9464}", "nothing is called 'port' here"),
+        ("{listen: '0.0.0.0:9464', token: s3cret-value}", "by reference only"),
+    ],
+)
+def test_a_health_that_would_be_open_to_everybody_is_refused(site: Site, health: str, message: str) -> None:
+    site.extra = f"health: {health}\n"
+    site.configure()
+    code, _, err = site.run("targets", "list")
+    assert (code, message in err, "s3cret" in err) == (2, True, False), err
+
+
+def test_the_daemon_answers_while_it_runs(site: Site) -> None:
+    site.configure(schedule="{every: 1h}")
+    with App(load(site.config)) as app:
+        running = daemon.Daemon(app)
+        running._health = HealthServer("127.0.0.1", 0, running._watched, app.clock, None)
+        stop = threading.Event()
+        thread = threading.Thread(target=running.run, args=(stop,))
+        thread.start()
+        try:
+            assert get(f"http://127.0.0.1:{running._health.port}/healthz")[0] == 200
+        finally:
+            stop.set()
+            thread.join()
+
+
+def test_hostile_names_break_no_line(site: Site) -> None:
+    site.configure(labels="{env: 'a\"b'}")
+    site.run("check")
+    with App(load(site.config)) as app:
+        assert b"\n\n" not in metrics(app.watched(), at=app.clock())

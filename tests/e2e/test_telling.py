@@ -1,0 +1,237 @@
+"""What is found reaches people: a whole `auditor check` and a daemon, with a real webhook, a file of events and a heartbeat."""
+
+import json
+import os
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from auditor.app import App
+from auditor.config import load
+from auditor.daemon import Reads
+from tests.e2e.conftest import Site
+from tests.e2e.test_daemon import process_of, wait_for
+
+SECRET = "whsec+of/the=hook"
+WAIVERS = """waivers:
+- {rule: CFG-001, reason: the relay is replaced, owner: pki@corp.example, approved_by: ciso@corp.example, expires: 2026-01-31}
+"""
+
+
+@dataclass
+class FarEnd:
+    """An HTTP server on loopback: the hook's messages, how often the heartbeat came, and what is answered to the hook."""
+
+    port: int = 0
+    status: int = 204
+    beats: int = 0
+    messages: list[dict[str, Any]] = field(default_factory=list)
+    keys: list[str] = field(default_factory=list)
+
+    def kinds(self) -> list[list[str]]:
+        return [[notice["kind"] for notice in message["notices"]] for message in self.messages]
+
+
+@pytest.fixture
+def far_end() -> Iterator[FarEnd]:
+    end = FarEnd()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            end.beats += 1
+            self.answer(200)
+
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            end.messages.append(json.loads(body))
+            end.keys.append(self.headers["Idempotency-Key"])
+            self.answer(end.status)
+
+        def answer(self, status: int) -> None:
+            self.send_response(status)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        end.port = server.server_address[1]
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        yield end
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def told(site: Site, far_end: FarEnd, monkeypatch: pytest.MonkeyPatch) -> Site:
+    monkeypatch.setenv("HOOK_SECRET", SECRET)
+    site.extra = f"""
+alerts:
+  channels:
+  - {{name: hook, type: webhook, url: 'http://127.0.0.1:{far_end.port}/hook', insecure_http: true, secret: env:HOOK_SECRET, attempts: 2}}
+events: events.ndjson
+heartbeat: {{url: 'http://127.0.0.1:{far_end.port}/beat', insecure_http: true}}
+"""
+    site.configure(policy="recommended")
+    return site
+
+
+def test_a_check_tells_where_a_target_stands_and_then_only_what_is_new(told: Site, far_end: FarEnd) -> None:
+    told.run("check")
+    assert far_end.kinds() == [["initial"]]
+    told.run("check")
+    assert len(far_end.messages) == 1, "nothing is new"
+    with told.simulator.editing() as profile:
+        profile["UseSSL"] = not profile["UseSSL"]
+    told.run("check")
+    assert "drift_opened" in far_end.kinds()[1]
+    assert far_end.beats == 3
+    assert len(set(far_end.keys)) == 2
+
+
+def test_every_result_of_every_run_is_a_line_for_the_siem(told: Site) -> None:
+    told.run("check")
+    told.run("check")
+    lines = [json.loads(line) for line in (told.folder / "events.ndjson").read_text(encoding="utf-8").splitlines()]
+    assert [line["type"] for line in lines].count("observation") == 2
+    assert {line["target"] for line in lines} == {"prod"}
+
+
+def test_what_is_not_delivered_is_listed_given_up_after_the_channels_own_attempts_and_tried_again(told: Site, far_end: FarEnd) -> None:
+    far_end.status = 503
+    _, _, err = told.run("check")
+    assert "alerts: 1 not delivered" in err
+    _, out, _ = told.run("alerts", "list", "--format", "json")
+    (owed,) = json.loads(out)
+    assert (owed["channel"], owed["state"], owed["attempts"]) == ("hook", "pending", 1)
+    with App(load(told.config)) as app:
+        later = app.clock().replace(year=2027)
+        app.clock = lambda: later
+        assert app.deliver().parked == 1, "two attempts are this channel's, whatever others have"
+    far_end.status = 200
+    code, out, _ = told.run("alerts", "retry", "hook")
+    assert (code, out) == (0, "1 notices are tried again; 1 messages delivered, 0 not\n")
+    assert told.run("alerts", "list")[1] == "nothing is owed\n"
+    assert len(set(far_end.keys)) == 1, "it is the same message each time"
+
+
+def test_a_channel_is_tried_by_hand(told: Site, far_end: FarEnd) -> None:
+    assert told.run("alerts", "test")[:2] == (0, "hook: delivered\n")
+    assert far_end.kinds() == [["test"]]
+    far_end.status = 404
+    code, out, _ = told.run("alerts", "test", "hook")
+    assert code == 1
+    assert "404" in out
+    code, _, err = told.run("alerts", "test", "hok")
+    assert code == 2
+    assert "hook" in err
+
+
+def test_a_waiver_that_has_ended_is_told_once(told: Site, far_end: FarEnd) -> None:
+    (told.folder / "waivers.yaml").write_text(WAIVERS, encoding="utf-8")
+    told.run("check")
+    told.run("check")
+    assert sum(kinds.count("waiver_expired") for kinds in far_end.kinds()) == 1
+
+
+def test_low_coverage_of_a_week_is_told_once_when_the_week_is_over(told: Site, far_end: FarEnd) -> None:
+    told.extra = told.extra.replace("alerts:", "alerts:\n  coverage_below: 95")
+    told.configure(policy="recommended", schedule="{every: 15m}")
+    told.run("check")
+    with App(load(told.config)) as app:
+        next_week = app.clock() + timedelta(days=8)
+        app.clock = lambda: next_week
+        app.deliver()
+        app.deliver()
+    told_of = [notice for message in far_end.messages for notice in message["notices"] if notice["kind"] == "coverage_low"]
+    assert [notice["target"] for notice in told_of] == ["prod"]
+    assert "slots of" in told_of[0]["title"]
+
+
+def test_a_channel_that_is_new_is_told_where_targets_stand(told: Site, far_end: FarEnd) -> None:
+    with_channels, told.extra = told.extra, ""
+    told.configure(policy="recommended")
+    told.run("check")
+    told.extra = with_channels
+    told.configure(policy="recommended")
+    told.run("check")
+    assert far_end.kinds() == [["initial"]]
+
+
+def test_mail_through_the_relay_that_is_audited_is_warned_of(told: Site) -> None:
+    with told.simulator.editing() as profile:
+        profile["Host"] = "smtp.corp.example"
+    told.extra = "\nalerts:\n  minimum: critical\n  channels:\n"
+    told.extra += "  - {name: mail, type: mail, host: SMTP.corp.example., from: a@corp.example, to: [b@corp.example]}\n"
+    told.configure(policy="recommended")
+    told.run("check", "--force")
+    _, _, err = told.run("alerts", "list")
+    assert "the channel mail sends through SMTP.corp.example." in err
+
+
+@pytest.mark.skipif(os.name == "nt", reason="SIGTERM cannot be sent to a process there")
+def test_a_daemon_delivers_and_calls_the_heartbeat(told: Site, far_end: FarEnd) -> None:
+    told.configure(policy="recommended", schedule="{every: 15m}")
+    with process_of(told) as process:
+        wait_for(lambda: far_end.beats == 1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(20) == 0
+    assert far_end.kinds() == [["initial"]], "what the last reads found is sent before it ends"
+
+
+@pytest.mark.skipif(not hasattr(socket, "AF_UNIX") or os.name == "nt", reason="systemd is not there")
+def test_systemd_is_told_how_the_daemon_stands(told: Site, far_end: FarEnd, monkeypatch: pytest.MonkeyPatch) -> None:
+    told.configure(policy="recommended", schedule="{every: 15m}")
+    heard: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        address = f"\0auditor-test-{os.getpid()}"
+        manager.bind(address)
+        manager.settimeout(20)
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{address[1:]}")
+        monkeypatch.setenv("WATCHDOG_USEC", "1000000")
+
+        def hear(wanted: str) -> None:
+            while not any(wanted in message for message in heard):
+                heard.append(manager.recv(4096).decode())
+
+        with process_of(told) as process:
+            hear("READY=1")
+            hear("WATCHDOG=1")
+            told.config.write_text("targets: [", encoding="utf-8")
+            process.send_signal(signal.SIGHUP)
+            hear("RELOADING=1")
+            hear("the old configuration stays")
+            process.send_signal(signal.SIGTERM)
+            hear("STOPPING=1")
+            assert process.wait(20) == 0
+    assert heard[0] == "READY=1\nSTATUS=1 targets"
+    assert far_end.beats >= 1
+
+
+def test_a_read_that_is_not_on_record_keeps_the_heartbeat_still(told: Site, far_end: FarEnd) -> None:
+    told.configure(policy="recommended", schedule="{every: 15m}")
+    (told.folder / "events.ndjson").mkdir()  # every read ends in trouble with a file
+    with App(load(told.config)) as app:
+        reads = Reads(app)
+        reads.serve_due()
+        wait_for(lambda: app.store.latest("prod") is not None and not reads._running)
+        assert far_end.beats == 0
+        (told.folder / "events.ndjson").rmdir()
+        reads._begin(app.config.targets[0])
+        wait_for(lambda: far_end.beats == 1)
+        reads.close(5)
+
+
+def test_no_message_and_no_event_holds_the_secret_of_a_hook(told: Site, far_end: FarEnd) -> None:
+    told.run("check")
+    assert far_end.messages
+    assert SECRET not in json.dumps(far_end.messages) + (told.folder / "events.ndjson").read_text(encoding="utf-8")
