@@ -2,6 +2,7 @@
 
 import logging
 import socket
+import ssl
 import threading
 from contextlib import suppress
 from datetime import timedelta
@@ -149,8 +150,8 @@ def test_where_starttls_is_not_offered_nothing_is_sent_in_clear() -> None:
 class Raw:
     """A relay that says what it is told to say, line by line, and keeps what it hears."""
 
-    def __init__(self, *lines: bytes, drip: bytes = b"") -> None:
-        self.lines, self.drip, self.heard = lines, drip, b""
+    def __init__(self, *lines: bytes, drip: bytes = b"", tls: ssl.SSLContext | None = None) -> None:
+        self.lines, self.drip, self.tls, self.heard = lines, drip, tls, b""
         self._socket = socket.create_server(("127.0.0.1", 0))
         self.port = self._socket.getsockname()[1]
         self._over = threading.Event()
@@ -169,13 +170,20 @@ class Raw:
         connection, _ = self._socket.accept()
         with connection, suppress(OSError):
             connection.settimeout(5)
-            for line in self.lines:
-                connection.sendall(line)
-                self.heard += (piece := connection.recv(65536))
-                if not piece:
-                    return
-            while self.drip and not self._over.wait(0.02):
-                connection.sendall(self.drip)
+            if self.tls is None:
+                self._talk(connection)
+            else:
+                with self.tls.wrap_socket(connection, server_side=True) as secure:
+                    self._talk(secure)
+
+    def _talk(self, connection: socket.socket) -> None:
+        for line in self.lines:
+            connection.sendall(line)
+            self.heard += (piece := connection.recv(65536))
+            if not piece:
+                return
+        while self.drip and not self._over.wait(0.02):
+            connection.sendall(self.drip)
 
 
 def test_a_relay_that_drips_costs_one_timeout_and_no_more() -> None:
@@ -212,6 +220,28 @@ def test_a_relay_that_does_not_greet_us_is_tried_again(lines: tuple[bytes, ...],
         receipt = open_channel(channel(far_end.port, tls=MailTls.NONE), means()).send(digest())
 
     assert receipt == Receipt.retry(reason)
+
+
+@pytest.mark.parametrize(
+    ("answer", "receipt"),
+    [
+        (b"454 4.7.0 not now\r\n", Receipt.retry("127.0.0.1 answered 454 4.7.0 to our greeting")),
+        (b"502 never\r\n", Receipt.parked("127.0.0.1 answered 502 to our greeting")),
+    ],
+)
+def test_where_starttls_is_offered_and_refused_nothing_is_sent_in_clear(answer: bytes, receipt: Receipt) -> None:
+    with Raw(b"220 hi\r\n", b"250-hi\r\n250 STARTTLS\r\n", answer) as far_end:
+        assert open_channel(channel(far_end.port), means()).send(digest()) == receipt
+
+    assert b"MAIL" not in far_end.heard
+
+
+def test_a_relay_that_offers_no_login_is_parked_where_one_is_configured(authority: Authority, leaf: Issued) -> None:
+    with Raw(b"220 hi\r\n", b"250-hi\r\n250 SIZE\r\n", tls=leaf.server()) as far_end:
+        ours = {"tls": MailTls.IMPLICIT, "ca_file": str(authority.certificate), "username": "auditor", "password": SecretRef("env", "PASSWORD")}
+        receipt = open_channel(channel(far_end.port, **ours), means()).send(digest())
+
+    assert receipt == Receipt.parked("127.0.0.1 offers no login that we know, and one is configured")
 
 
 def test_a_relay_that_is_not_there_is_tried_again() -> None:
