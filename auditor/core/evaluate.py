@@ -197,9 +197,6 @@ def _is_limit(leaf: Leaf) -> bool:
 
 def _compile_ratings(ratings: tuple[Rating, ...], asked: AskedOf) -> Callable[[Facts, date], tuple[Severity, Said]]:
     """The first rating that holds, or one above it that may hold and is worse: an unknown never lowers a severity."""
-    if len(ratings) == 1 and ratings[0].when is None:
-        always: tuple[Severity, Said] = (ratings[0].severity, ())
-        return lambda _facts, _day: always
     compiled = [(rating.severity, _compile(rating.when, asked) if rating.when else None) for rating in ratings]
 
     def rated(facts: Facts, as_of: date) -> tuple[Severity, Said]:

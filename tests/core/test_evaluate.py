@@ -11,6 +11,7 @@ import pytest
 
 from auditor.core.catalogue import INTEGER
 from auditor.core.evaluate import MAX_REMEMBERED, compile_policy, judge
+from auditor.core.evaluate import _mark as real
 from auditor.core.model import Fact, Finding, JsonType, Leaf, Level, RuleOutcome, Severity, State
 from auditor.core.policy import All, AnyOf, Condition, Criterion, Rating, VarRef, negated
 from tests.core.judging import ABSENT, FALSE, LOOKUPS, TODAY, TRUE, UNSEEN, Facts, criterion, facts, judged, lacking, level, policy, rule, value
@@ -482,6 +483,64 @@ def test_an_error_is_not_remembered() -> None:
     compiled = compile_policy(policy(rule(criterion("SenderName", "matches", "PKI"))), replace(LOOKUPS, compile_pattern=lambda _: matches))
     outcomes = [judge(compiled, facts(SenderName="PKI"), as_of=TODAY)[0].outcome for _ in range(3)]
     assert outcomes == [ERROR, PASS, PASS]
+
+
+def test_what_was_met_before_is_recalled_and_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    rules = [
+        rule(is_true("UseSSL"), id_="T-1"),
+        rule(criterion("Port", "gt", 1), id_="T-2"),
+        rule(All((is_true("UseSSL"), criterion("Port", "gt", 1))), id_="T-3"),
+        rule(All((criterion("Port", "gt", 30), is_true("UseSSL"), criterion("SenderName", "equals", "PKI"))), id_="T-4"),
+        rule(All((is_true("UseSSL"), criterion("Port", "lt", 600))), id_="T-5"),
+    ]
+    compiled = compile_policy(policy(*rules), LOOKUPS)
+    said = ((True, 25, "PKI"), (False, 587, "PKI"), (True, 587, "x"))
+    met = [facts(**{name: Fact.of(State.VALUE, it) for name, it in zip(("UseSSL", "Port", "SenderName"), one, strict=True)}) for one in said]
+    first = [judge(compiled, seen, as_of=TODAY) for seen in met]
+    assert first == [judge(compile_policy(policy(*rules), LOOKUPS), seen, as_of=TODAY) for seen in met]
+
+    def looked_at(*_: object) -> None:
+        raise AssertionError("it was looked at again")
+
+    monkeypatch.setattr("auditor.core.evaluate._learnt", looked_at)
+    for seen, found in zip(met, first, strict=True):
+        assert [a is b for a, b in zip(judge(compiled, seen, as_of=TODAY), found, strict=True)] == [True] * 5
+
+
+def test_a_rule_of_one_fact_alone_is_recalled_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = compile_policy(policy(rule(is_true("UseSSL"))), LOOKUPS)
+    seen = facts(UseSSL=True)
+    first = judge(compiled, seen, as_of=TODAY)
+    monkeypatch.setattr("auditor.core.evaluate._learnt", None)
+    assert judge(compiled, seen, as_of=TODAY)[0] is first[0]
+
+
+def test_what_is_recalled_is_told_apart_by_state() -> None:
+    compiled = compile_policy(policy(rule(is_true("UseSSL"))), LOOKUPS)
+    states = (State.MISSING, State.INCONCLUSIVE, State.NOT_OFFERED)
+    found = [judge(compiled, Facts({"UseSSL": lacking(state, "why")}), as_of=TODAY)[0].because[0].state for state in states]
+    assert found == list(states)
+
+
+def test_where_there_is_no_room_for_marks_each_fact_is_told_apart_by_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled = compile_policy(policy(rule(criterion("Port", "gt", 1))), LOOKUPS)
+    judge(compiled, facts(Port=0), as_of=TODAY)
+    monkeypatch.setattr("auditor.core.evaluate._mark", lambda known, fact, _: real(known, fact, 0))
+    assert [judge(compiled, facts(Port=port), as_of=TODAY)[0].because[0].actual for port in (25, 587, 0)] == [25, 587, 0]
+
+
+def test_a_fact_that_was_met_is_known_again_where_there_is_no_more_room() -> None:
+    known: dict[Any, object] = {}
+    met, others = value(25), value(587)
+    assert real(known, met, 1) is met.mark
+    assert real(known, others, 1) is others.mark
+    assert real(known, value(25), 1) is met.mark
+    assert len(known) == 1
+
+
+@pytest.mark.parametrize(("nothing", "outcome"), [(All(()), PASS), (AnyOf(()), FAIL)])
+def test_all_of_nothing_holds_and_any_of_nothing_does_not(nothing: Condition, outcome: RuleOutcome) -> None:
+    assert judged(rule(nothing), facts(UseSSL=True)).outcome is outcome
 
 
 def test_a_policy_without_rules_finds_nothing() -> None:
