@@ -1,20 +1,23 @@
 """Pays what the outbox owes: one message a channel and run, tried again with growing pauses, given up in the end and never lost.
 
-A slow channel holds up itself alone. What was sent and not written down, because the process died between, is sent again under the same key.
+A slow channel holds up the others for one message at most. What was sent and not written down, because the process died between, is sent again
+under the same key.
 """
 
 import logging
 import platform
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from auditor.core.model import DeliveryState, Digest, Receipt
 from auditor.core.notices import Alerting
 
 if TYPE_CHECKING:
+    from auditor.notify import Channel
     from auditor.store.outbox import Batch
     from auditor.store.store import Store
 
@@ -27,13 +30,8 @@ MAX_PAUSE = timedelta(hours=6)
 ATTEMPTS = 10
 MAX_SENDERS = 8
 MAX_MESSAGES = 20
-"""So many messages go to one channel in one round."""
-
-
-class Channel(Protocol):
-    """What sends. The far end's trouble is its receipt, never raised."""
-
-    def send(self, digest: Digest) -> Receipt: ...
+ROUND_S = 15.0
+"""So many messages go to one channel in one round, and none is begun when it has lasted that long: the next round waits for the slowest channel."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +45,7 @@ class Paid:
 
 def deliver_due(
     store: "Store",
-    channels: Mapping[str, Channel],
+    channels: "Mapping[str, Channel]",
     alerting: Alerting,
     *,
     clock: Callable[[], datetime],
@@ -83,9 +81,10 @@ def title_of(batch: "Batch") -> str:
     return f"{worst.title}{f' (and {more} more)' if more else ''}"
 
 
-def _pay(store: "Store", name: str, channel: Channel, alerting: Alerting, clock: Callable[[], datetime], attempts: int) -> list[DeliveryState]:
+def _pay(store: "Store", name: str, channel: "Channel", alerting: Alerting, clock: Callable[[], datetime], attempts: int) -> list[DeliveryState]:
     outcomes: list[DeliveryState] = []
-    while len(outcomes) < MAX_MESSAGES:
+    until = time.monotonic() + ROUND_S
+    while len(outcomes) < MAX_MESSAGES and time.monotonic() < until:
         batch = store.claim(name, at=clock(), lease=LEASE)
         if batch is None:
             break
@@ -95,7 +94,7 @@ def _pay(store: "Store", name: str, channel: Channel, alerting: Alerting, clock:
     return outcomes
 
 
-def _send(store: "Store", channel: Channel, batch: "Batch", alerting: Alerting, clock: Callable[[], datetime], attempts: int) -> DeliveryState:
+def _send(store: "Store", channel: "Channel", batch: "Batch", alerting: Alerting, clock: Callable[[], datetime], attempts: int) -> DeliveryState:
     digest = Digest(key=batch.key, at=clock(), title=title_of(batch), notices=batch.notices, collector=platform.node())
     try:
         receipt = channel.send(digest)

@@ -55,10 +55,10 @@ from auditor.errors import ConfigError, PolicyError, SecretError, StoreError, Us
 if TYPE_CHECKING:
     import httpx
 
-    from auditor.alerts import Channel, Paid
+    from auditor.alerts import Paid
     from auditor.command.client import Reader
     from auditor.health import Watched
-    from auditor.notify import Means
+    from auditor.notify import Channel, Means
     from auditor.report.view import View
     from auditor.store.store import Store
 

@@ -19,6 +19,7 @@ from auditor.core.notices import Alerting
 from auditor.core.policy import EffectivePolicy, Rule, Var
 from auditor.core.slots import EPOCH, offset_of
 from auditor.core.waiver import laid_over
+from auditor.errors import StoreError
 
 if TYPE_CHECKING:
     from auditor.command.client import Reader
@@ -142,6 +143,8 @@ class Auditor:
     alerting: Alerting = field(default_factory=Alerting)
     events: Path | None = None
     """The file that every result is appended to, for a SIEM."""
+    events_fault: StoreError | None = field(default=None, init=False)
+    """Why a result could not be appended there. It is on record all the same, and neither other targets nor alerts wait for that file."""
 
     def audit(self, target: Target, *, at: datetime, force: bool = False) -> Assessment:
         """Read `target` once, judge what it says, record it. The run serves the newest slot due at `at`, if nobody has yet.
@@ -160,11 +163,16 @@ class Auditor:
             stored=self._stored,
         )
         policy = self.judge.policy_for(target).policy
-        self.store.record(assessment, target=text_of(target), policy_document=policy.document(), memory=memory, alerting=self.alerting)
+        self.store.record(
+            assessment,
+            target=text_of(target),
+            policy_document=policy.document(),
+            memory=memory,
+            alerting=self.alerting,
+            is_partial=self.judge.framework is not None,
+        )
         if self.events is not None:
-            from auditor.notify.eventfile import append_events, events_of
-
-            append_events(self.events, events_of(assessment, text_of(target)))
+            self._append_events(self.events, assessment, target)
         if target.attribution and observation.snapshot is not None:
             self._attribute(target, assessment, at=observation.ended_at)
         log.info(
@@ -210,6 +218,15 @@ class Auditor:
             pool.shutdown(cancel_futures=True)
             raise
         pool.shutdown()
+
+    def _append_events(self, path: Path, assessment: Assessment, target: Target) -> None:
+        from auditor.notify.eventfile import append_events, events_of
+
+        try:
+            append_events(path, events_of(assessment, text_of(target)))
+        except StoreError as fault:
+            log.error("no events written", extra={"target": target.name, "reason": str(fault)})  # noqa: TRY400 - the message says it all
+            self.events_fault = fault
 
     def _attribute(self, target: Target, assessment: Assessment, *, at: datetime) -> None:
         """Ask Command's audit log who caused the open drift events of which that is not settled yet.

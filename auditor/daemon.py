@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from types import FrameType
 
@@ -96,12 +97,13 @@ class Reads:
             _guarded(self.app.beat, "the heartbeat failed")
 
     def _read(self, target: Target) -> bool:
+        auditor = replace(self.app.auditor)  # one of its own, for what went wrong with this read
         try:
-            self.app.auditor.audit(target, at=self.app.clock())
+            auditor.audit(target, at=self.app.clock())
         except Exception:  # an edge: one target's failing read must not end the others
             log.exception("audit failed", extra={"target": target.name})
             return False
-        return True
+        return auditor.events_fault is None
 
 
 def serve(app: App, *, stop: threading.Event | None = None) -> None:

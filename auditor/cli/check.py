@@ -126,22 +126,25 @@ def _check_live(
             ready = beside.submit(publish.get_ready, forms)
             assessments = [advance(done) for done in auditor.audit_all(chosen, clock=app.clock, force=force)]
             ready.result()
-        _tell(app)
+        _tell(app, is_whole=not (names or labels) and auditor.events_fault is None)
         if textfile is not None:
             from auditor.health import metrics
 
             publish.write(metrics(app.watched(), at=app.clock()), textfile)
+        if auditor.events_fault is not None:
+            raise auditor.events_fault  # at the end: everything is on record, and told
         return assessments, app.view(chosen)
 
 
-def _tell(app: "App") -> None:
-    """Pay what channels are owed and call the heartbeat, after a sweep. What is not delivered stays owed, and is no fault of the audit."""
+def _tell(app: "App", *, is_whole: bool) -> None:
+    """Pay what channels are owed, and call the heartbeat after a whole sweep. What is not delivered stays owed, and is no fault of the audit."""
     paid = app.deliver()
     if paid.retried or paid.parked:
         click.echo(f"alerts: {paid.retried + paid.parked} not delivered; `auditor alerts list` says why", err=True)
     for warning in app.alert_warnings():
         click.echo(f"warning: {warning}", err=True)
-    app.beat()
+    if is_whole:  # a read of one server by hand must not say that the sweeps go on
+        app.beat()
 
 
 def _to_read(app: "App", chosen: "tuple[Target, ...]", *, is_named: bool) -> "list[Target]":

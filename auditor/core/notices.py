@@ -134,12 +134,25 @@ class News:
 
 
 def news(
-    assessment: Assessment, told: Told, *, target: TargetText, rules: Mapping[str, RuleText], policy: str, remind_after: timedelta | None = None
+    assessment: Assessment,
+    told: Told,
+    *,
+    target: TargetText,
+    rules: Mapping[str, RuleText],
+    policy: str,
+    remind_after: timedelta | None = None,
+    is_partial: bool = False,
 ) -> News:
-    """What `assessment` is worth telling, to people who know what is in `told`. `policy` names the policy that judged, `rules` its rules."""
+    """What `assessment` is worth telling, to people who know what is in `told`. `policy` names the policy that judged, `rules` its rules.
+
+    Where it was judged by a part of them alone (`is_partial`), that is no other policy, and what the rest last said stays as it was.
+    """
     at = assessment.observation.ended_at
     failing = {f.rule: f for f in assessment.findings if f.outcome is RuleOutcome.FAIL and f.severity is not None and not _is_told_as_drift(f)}
+    outcomes = {f.rule: f.outcome for f in assessment.findings}
     unseen = {f.rule for f in assessment.findings if f.outcome in NEUTRAL}
+    if is_partial:
+        unseen |= {one.rule for one in told.findings} - outcomes.keys()
     known = {one.rule: one for one in told.findings}
     is_lost = not assessment.observation.outcome.is_observed
 
@@ -162,18 +175,17 @@ def news(
             for rule, f in failing.items()
             if rule not in known
         ]
-        if told.policy_digest not in (None, assessment.judgement.policy_digest):
+        if not is_partial and told.policy_digest not in (None, assessment.judgement.policy_digest):
             title = f"{target.name} is judged by another {policy} than before"
             found.append(say(NoticeKind.POLICY_CHANGED, Severity.INFO, title, subject=policy))
     over = [one for rule, one in known.items() if rule not in failing and rule not in unseen and not is_lost]
-    outcomes = {f.rule: f.outcome for f in assessment.findings}
     found += [
         say(
             NoticeKind.FINDING_RESOLVED,
             one.severity,
             f"{target.name} no longer fails {_named(one.rule, rules)}",
             subject=one.rule,
-            detail="It is waived." if outcomes.get(one.rule) is RuleOutcome.WAIVED else "",
+            detail=_why_no_longer(outcomes.get(one.rule)),
         )
         for one in over
     ]
@@ -199,7 +211,8 @@ def news(
     ]
     new = [OpenFinding(rule=r, severity=f.severity or Severity.LOW, since=at, told_at=at) for r, f in failing.items() if r not in known]
     lost_since = (told.lost_since or at) if is_lost else None
-    after = Told(is_known=True, findings=(*still, *new), lost_since=lost_since, policy_digest=assessment.judgement.policy_digest)
+    judged_by = told.policy_digest if is_partial else assessment.judgement.policy_digest
+    after = Told(is_known=True, findings=(*still, *new), lost_since=lost_since, policy_digest=judged_by)
     return News(notices=tuple(found), told=after)
 
 
@@ -285,6 +298,13 @@ def _drift(event: DriftEvent, say: Say) -> Notice:
         return say(NoticeKind.DRIFT_OPENED, event.severity, title, subject=event.subject, detail=f"was {change.before}, now {change.after}")
     title = f"{event.target}: the drift of {change.field} is over: {event.state.value}"
     return say(NoticeKind.DRIFT_ENDED, event.severity, title, subject=event.subject)
+
+
+def _why_no_longer(outcome: RuleOutcome | None) -> str:
+    """Why a finding is over, where that is not that the rule passes."""
+    if outcome is None:
+        return "The policy has the rule no more."
+    return "It is waived." if outcome is RuleOutcome.WAIVED else ""
 
 
 def _named(rule: str, rules: Mapping[str, RuleText]) -> str:

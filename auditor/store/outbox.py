@@ -45,13 +45,21 @@ class Owed:
 
 
 def tell(
-    connection: Connection, path: Path, target_id: int, assessment: Assessment, target: TargetText, policy: PolicyText, alerting: Alerting
+    connection: Connection,
+    path: Path,
+    target_id: int,
+    assessment: Assessment,
+    target: TargetText,
+    policy: PolicyText,
+    alerting: Alerting,
+    *,
+    is_partial: bool,
 ) -> None:
-    """Owe what a read is worth telling, and write down what people know then."""
+    """Owe what a read is worth telling, and write down what people know then. `is_partial`: it was judged by a part of the policy."""
     document = connection.execute(select(told.c.document).where(told.c.target_id == target_id)).scalar()
     before = _told(path, document) if document is not None else Told()
     rules = {rule.id: rule for rule in policy.rules}
-    found = news(assessment, before, target=target, rules=rules, policy=policy.name, remind_after=alerting.remind_after)
+    found = news(assessment, before, target=target, rules=rules, policy=policy.name, remind_after=alerting.remind_after, is_partial=is_partial)
     owe(connection, found.notices, alerting)
     after = canonical(found.told.document())
     if document is None:

@@ -29,8 +29,12 @@ def record(
     policy_document: Mapping[str, Any],
     memory: Memory,
     alerting: Alerting,
+    *,
+    is_partial: bool,
 ) -> int:
     """Write all that a run concluded, and what people are to be told of it; returns the number of the observation.
+
+    `is_partial`: it was judged by a part of the target's policy.
 
     Raises:
         ValueError: The parts do not belong together.
@@ -67,7 +71,7 @@ def record(
     if before is None or before.digest != assessment.judgement.policy_digest:
         _note_policy(connection, target_id, policy_document, assessment, before.digest if before is not None else None)
     events.record(connection, target_id, number, assessment.drift, read.started_at)
-    outbox.tell(connection, path, target_id, assessment, target, PolicyText.from_document(policy_document), alerting)
+    outbox.tell(connection, path, target_id, assessment, target, PolicyText.from_document(policy_document), alerting, is_partial=is_partial)
     return number
 
 

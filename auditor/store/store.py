@@ -202,15 +202,19 @@ class Store:
         policy_document: Mapping[str, Any],
         memory: Memory,
         alerting: Alerting | None = None,
+        is_partial: bool = False,
     ) -> int:
         """Write one run's conclusions, all or nothing; returns the number of the observation, which rises with each.
+
+        `is_partial`: it was judged by a part of the target's policy, so that it says nothing of the other rules.
 
         Raises:
             ValueError: The parts do not belong together, or a time has no zone.
             StoreError: Also where the judgement's key already stands for other findings.
         """
         with self._writing() as connection:
-            return recording.record(connection, self._path, assessment, target, policy_document, memory, alerting or Alerting())
+            alerting = alerting or Alerting()
+            return recording.record(connection, self._path, assessment, target, policy_document, memory, alerting, is_partial=is_partial)
 
     def is_writable(self) -> bool:
         """Whether the database can be written now, to the disk: a full one shows, and so does a folder without permission."""

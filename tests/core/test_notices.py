@@ -123,6 +123,24 @@ def test_a_rule_about_drift_says_nothing_that_the_drift_has_not_said() -> None:
     assert told(assessed(PASS), assessed(about_drift, day=1), assessed(PASS, day=2)) == [[("initial", None)], [], []]
 
 
+def test_what_a_part_of_the_policy_does_not_judge_stays_as_it_was_told() -> None:
+    known = news(assessed(finding(RuleOutcome.FAIL), finding(RuleOutcome.FAIL, "X-2")), Told(), target=TARGET, rules=RULES, policy="recommended").told
+    part = replace(
+        assessed(finding(RuleOutcome.PASS, "X-2"), day=1),
+        judgement=Judgement(key="k2", policy_digest="a part", findings=(finding(RuleOutcome.PASS, "X-2"),)),
+    )
+    found = news(part, known, target=TARGET, rules=RULES, policy="recommended", is_partial=True)
+    assert [(notice.kind, notice.subject) for notice in found.notices] == [(NoticeKind.FINDING_RESOLVED, "X-2")]
+    assert [one.rule for one in found.told.findings] == ["X-1"]
+    assert found.told.policy_digest == known.policy_digest
+
+
+def test_a_rule_that_the_policy_has_no_more_is_resolved_and_says_so() -> None:
+    known = news(assessed(finding(RuleOutcome.FAIL)), Told(), target=TARGET, rules=RULES, policy="recommended").told
+    (resolved,) = news(assessed(day=1), known, target=TARGET, rules=RULES, policy="recommended").notices
+    assert (resolved.kind, resolved.detail) == (NoticeKind.FINDING_RESOLVED, "The policy has the rule no more.")
+
+
 def test_another_policy_is_told() -> None:
     other = replace(assessed(PASS, day=1), judgement=Judgement(key="k", policy_digest="q", findings=(PASS,)))
     assert told(assessed(PASS), other)[1] == [("policy_changed", "recommended")]

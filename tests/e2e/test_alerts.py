@@ -9,7 +9,7 @@ import pytest
 from auditor import alerts
 from auditor.app import App
 from auditor.config import load
-from auditor.core.model import DeliveryState, Digest, NoticeKind, Receipt, Severity
+from auditor.core.model import DeliveryState, Digest, Notice, NoticeKind, Receipt, Severity
 from auditor.core.notices import Alerting, QuietHours, Route
 from tests.e2e.conftest import Site
 
@@ -175,3 +175,13 @@ def test_a_channel_that_is_new_learns_where_everything_stands(story: Story) -> N
 @pytest.mark.parametrize(("attempts", "pause"), [(1, MINUTE), (2, 2 * MINUTE), (5, 16 * MINUTE), (9, 256 * MINUTE), (10, 6 * HOUR), (1000, 6 * HOUR)])
 def test_pauses_double_up_to_six_hours(attempts: int, pause: timedelta) -> None:
     assert alerts.pause_after(attempts) == pause
+
+
+def test_a_slow_channel_ends_its_round_and_goes_on_in_the_next(story: Story, monkeypatch: pytest.MonkeyPatch) -> None:
+    ticks = iter(range(0, 1000, 10))
+    monkeypatch.setattr("auditor.store.outbox.MAX_BATCH", 1)
+    monkeypatch.setattr("auditor.alerts.time.monotonic", lambda: next(ticks))
+    story.app.store.owe([(Notice(kind=NoticeKind.TEST, at=story.at, severity=Severity.LOW, title=f"{n}"), f"{n}") for n in range(3)], OPS)
+    inbox = Inbox()
+    assert (story.pay(inbox).delivered, story.pay(inbox).delivered) == (1, 1)
+    assert [digest.title for digest in inbox.got] == ["0", "1"]

@@ -98,6 +98,29 @@ def test_a_check_tells_where_a_target_stands_and_then_only_what_is_new(told: Sit
     assert len(set(far_end.keys)) == 2
 
 
+def test_a_check_by_a_part_of_the_rules_says_nothing_of_the_rest(told: Site, far_end: FarEnd) -> None:
+    told.extra = told.extra.replace("alerts:", "alerts:\n  minimum: info")
+    told.configure(policy="recommended")
+    for arguments in ([], ["--framework", "hipaa"], []):
+        told.run("check", *arguments)
+    assert far_end.kinds() == [["initial"]]
+
+
+def test_a_read_of_one_server_by_hand_is_no_sweep(told: Site, far_end: FarEnd) -> None:
+    told.run("check", "prod")
+    assert (far_end.kinds(), far_end.beats) == ([["initial"]], 0)
+
+
+def test_events_that_cannot_be_written_keep_neither_record_nor_alerts(told: Site, far_end: FarEnd) -> None:
+    (told.folder / "events.ndjson").mkdir()
+    code, _, err = told.run("check")
+    assert code == 74
+    assert "events.ndjson: events cannot be written" in err
+    assert (far_end.kinds(), far_end.beats) == ([["initial"]], 0)
+    with App(load(told.config)) as app:
+        assert app.store.latest("prod") is not None
+
+
 def test_every_result_of_every_run_is_a_line_for_the_siem(told: Site) -> None:
     told.run("check")
     told.run("check")
