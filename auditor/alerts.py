@@ -106,7 +106,9 @@ def _send(store: "Store", channel: "Channel", batch: "Batch", alerting: Alerting
     later = clock() + (receipt.after or pause_after(tried)) if state is DeliveryState.PENDING else clock()
     store.settle(batch, state, next_at=alerting.due_at(later), reason=receipt.reason)
     told = {"channel": batch.channel, "notices": len(batch.notices), "attempt": tried}
-    if state is DeliveryState.DELIVERED:
+    if state is DeliveryState.DELIVERED and receipt.reason:
+        log.warning("delivered in part", extra={**told, "reason": receipt.reason})
+    elif state is DeliveryState.DELIVERED:
         log.info("delivered", extra=told)
     else:
         log.warning("not delivered", extra={**told, "state": state.value, "reason": receipt.reason})

@@ -37,6 +37,7 @@ from auditor.core.model import (
     Observation,
     PolicyText,
     ReadOutcome,
+    Receipt,
     Revocation,
     SecretRef,
     Severity,
@@ -443,8 +444,8 @@ class App:
         self.store.owe([(notice, f"{notice.kind.value}/{notice.target}/{name}") for notice in notices], self.alerting)
         self._covered = week.first
 
-    def try_channel(self, name: str) -> str:
-        """Send a test message through the channel `name`, past outbox and quiet hours; why it was not taken, empty where it was.
+    def try_channel(self, name: str) -> Receipt:
+        """Send a test message through the channel `name`, past outbox and quiet hours.
 
         Raises:
             KeyError: No channel is called so.
@@ -452,8 +453,7 @@ class App:
         """
         at, title = self.clock(), "a test message: this channel works"
         notice = Notice(kind=NoticeKind.TEST, at=at, severity=Severity.INFO, title=title)
-        receipt = self.channels[name].send(Digest(key=os.urandom(32).hex(), at=at, title=title, notices=(notice,), collector=platform.node()))
-        return "" if receipt.state is DeliveryState.DELIVERED else receipt.reason or receipt.state.value
+        return self.channels[name].send(Digest(key=os.urandom(32).hex(), at=at, title=title, notices=(notice,), collector=platform.node()))
 
     def alert_warnings(self) -> tuple[str, ...]:
         """What is to be said of channels that depend on what is watched: mail through a relay that an audited profile names."""

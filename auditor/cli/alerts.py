@@ -65,8 +65,9 @@ def retry(settings: Settings, channel: str | None) -> int:
 @click.argument("channel", required=False)
 @click.pass_obj
 def test(settings: Settings, channel: str | None) -> int:
-    """Send a test message through CHANNEL, or through every one. Exit 1 if one does not take it."""
+    """Send a test message through CHANNEL, or through every one. Exit 1 if one does not take it, or not for all that it is meant for."""
     settings.configure_logging()
+    from auditor.core.model import DeliveryState
     from auditor.report.safetext import safe
 
     with opened(settings) as app:
@@ -74,10 +75,11 @@ def test(settings: Settings, channel: str | None) -> int:
             _check(app, channel)
         elif not app.channels:
             raise UsageError(f"{app.config.file}: no channel is configured", hint="docs/alerts.md shows each kind")
-        troubles = {name: app.try_channel(name) for name in ([channel] if channel else app.channels)}
-    for name, trouble in troubles.items():
-        click.echo(f"{name}: {safe(trouble) if trouble else 'delivered'}")
-    return 1 if any(troubles.values()) else 0
+        receipts = {name: app.try_channel(name) for name in ([channel] if channel else app.channels)}
+    for name, receipt in receipts.items():
+        said = ["delivered"] if receipt.state is DeliveryState.DELIVERED else []
+        click.echo(f"{name}: {', but '.join([*said, *([safe(receipt.reason)] if receipt.reason else [])])}")
+    return 0 if all(one.state is DeliveryState.DELIVERED and not one.reason for one in receipts.values()) else 1
 
 
 def _check(app: "App", channel: str) -> None:

@@ -15,10 +15,9 @@ def configure(*, level: int, as_json: bool) -> None:
     handler.setFormatter(_json_formatter() if as_json else _TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(level)
-    for name in ("httpx", "httpcore", "hpack", "apscheduler", "alembic", "sqlalchemy"):
-        # httpcore's DEBUG lines hold request headers, Authorization among them
-        logging.getLogger(name).setLevel(logging.WARNING)
+    # Of libraries warnings alone: the DEBUG lines of httpcore and urllib3 hold Authorization headers, and paths that are secrets
+    root.setLevel(max(level, logging.WARNING))
+    logging.getLogger("auditor").setLevel(level)
 
 
 def _stamp(record: logging.LogRecord) -> str:

@@ -39,7 +39,7 @@ from auditor.config.values import (
     known_zone,
 )
 from auditor.core import model, slots
-from auditor.core.addresses import is_loopback, url_fault
+from auditor.core.addresses import is_loopback, proxy_fault, url_fault
 from auditor.core.model import Heartbeat, Schedule, SecretRef, Target
 from auditor.errors import ConfigError, did_you_mean
 
@@ -300,8 +300,8 @@ def _target(source: yamlfile.YamlFile, content: _File, index: int, entry: _Targe
         raise refuse("auth", "nothing says how to log in", "give `auth`, here or under `defaults`: type basic, oauth or token")
     if isinstance(auth, _OAuth) and (fault := url_fault(auth.token_url, insecure_http=insecure_http)):
         raise refuse("auth", f"token_url {fault}", "the client secret is sent to this address")
-    if (proxy := values.get("proxy")) is not None and (urlsplit(proxy).scheme not in ("http", "https") or "@" in proxy):
-        raise refuse("proxy", "a proxy is http://HOST:PORT or https://HOST:PORT, with no user or password in it")
+    if (proxy := values.get("proxy")) is not None and (fault := proxy_fault(proxy)):
+        raise refuse("proxy", fault)
     if ("paused_until" in values) != ("paused_reason" in values):
         raise refuse("paused_until", "`paused_until` and `paused_reason` go together", "a pause has an end and a reason, and both are recorded")
     schedule = values.get("schedule")

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, assert_never, get_args
-from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
@@ -27,7 +26,7 @@ from auditor.config.values import (
     known_zone,
 )
 from auditor.core import model
-from auditor.core.addresses import is_loopback, url_fault
+from auditor.core.addresses import is_loopback, proxy_fault, url_fault
 from auditor.core.model import ChannelConfig, Heartbeat, MailTls, SecretRef, Severity
 from auditor.core.notices import QuietHours, Route
 from auditor.errors import ConfigError
@@ -252,8 +251,8 @@ def _address(form: WebhookForm | HeartbeatForm, folder: Path, refuse: _Refuse) -
     if isinstance(form.url, str) and (fault := url_fault(form.url, insecure_http=form.insecure_http)):
         hint = "https://alerts.example.org/hook; one that holds a secret by reference: env:NAME or file:PATH"
         raise refuse("url", f"url {fault}", hint)
-    if form.proxy is not None and (urlsplit(form.proxy).scheme not in ("http", "https") or "@" in form.proxy):
-        raise refuse("proxy", "a proxy is http://HOST:PORT or https://HOST:PORT, with no user or password in it")
+    if form.proxy is not None and (fault := proxy_fault(form.proxy)):
+        raise refuse("proxy", fault)
     return {
         "url": anchored(form.url, folder) if isinstance(form.url, SecretRef) else form.url,
         "proxy": form.proxy,

@@ -60,6 +60,18 @@ def url_fault(text: str, *, insecure_http: bool) -> str:
     return "" if parts.scheme == "https" else "is not https"
 
 
+def proxy_fault(text: str) -> str:
+    """What makes `text` no proxy that can be used; empty where nothing does. Never quotes the text: it may hold a password."""
+    try:
+        parts = urlsplit(text)
+        host, _ = parts.hostname or "", parts.port
+    except ValueError:
+        host = ""
+    if not host or not text.isascii() or any(character.isspace() for character in text) or parts.scheme not in ("http", "https") or "@" in text:
+        return "a proxy is http://HOST:PORT or https://HOST:PORT, with no user or password in it"
+    return ""
+
+
 def is_loopback(host: str) -> bool:
     """Whether `host`, as it stands in a URL, is this machine."""
     try:

@@ -126,6 +126,7 @@ def _bounded(chunks: Iterable[bytes], at_most: int) -> bytes:
 
 _OPENSSL_VERIFIES = sys.platform not in ("win32", "darwin")
 _CONTEXT_KEPT_S = 3600
+_WRITE_BYTES = 64 * 1024
 """How long a context is used again: then roots that the operating system has got since count, too."""
 
 
@@ -293,7 +294,8 @@ class _Stream(httpcore.NetworkStream):
         return self._stream.read(max_bytes, self._deadline.left_s())
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002
-        self._stream.write(buffer, self._deadline.left_s())
+        for start in range(0, len(buffer), _WRITE_BYTES):  # in pieces: the stream below allows the whole time for each time the socket takes some
+            self._stream.write(buffer[start : start + _WRITE_BYTES], self._deadline.left_s())
 
     def close(self) -> None:
         self._stream.close()

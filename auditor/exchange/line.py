@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import httpcore
 
+from auditor.core.model import ReadOutcome
 from auditor.exchange.connection import Deadline, Peer
-from auditor.exchange.trouble import of_failure
+from auditor.exchange.trouble import Trouble, of_failure
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
@@ -17,6 +18,9 @@ COMPLAINT_S = 0.5
 """How long the far end has to complain of what it got, before it is told that this was all."""
 FAREWELL_S = 2.0
 """How long the far end may take to say goodbye; one that has read all and says nothing is no trouble."""
+
+MAX_READ_BYTES = 256 * 1024
+"""Of what the far end says to a reader of lines. smtplib keeps a reply of any number of lines; a session with a hundred recipients is far below."""
 
 
 class Line:
@@ -110,7 +114,7 @@ class Line:
 
 class _Reader(io.RawIOBase):
     def __init__(self, line: Line) -> None:
-        self._line = line
+        self._line, self._room = line, MAX_READ_BYTES
 
     def readable(self) -> bool:
         return True
@@ -118,5 +122,8 @@ class _Reader(io.RawIOBase):
     def readinto(self, buffer: "WriteableBuffer") -> int:
         view = memoryview(buffer)
         piece = self._line.read(len(view))
+        self._room -= len(piece)
+        if self._room < 0:
+            raise Trouble(ReadOutcome.TOO_LARGE, f"{self._line.who} says more than {MAX_READ_BYTES} bytes")
         view[: len(piece)] = piece
         return len(piece)

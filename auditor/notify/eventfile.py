@@ -95,7 +95,7 @@ def append_events(path: Path, records: Iterable[Mapping[str, Any]]) -> int:
         return 0
     try:
         path.parent.stat()  # the lock would make a folder that is not there
-        with FileLock(f"{path}.lock", timeout=LOCK_WAIT_S):  # a daemon and a check may write at the same time
+        with FileLock(f"{path}.lock", timeout=LOCK_WAIT_S, mode=0o600):  # a daemon and a check may write at the same time
             _write(path, b"".join(lines))
     except Timeout:
         raise StoreError(f"{path}: events cannot be written: another process has held {path}.lock for {LOCK_WAIT_S} s") from None

@@ -75,6 +75,8 @@ class Mail:
             return Receipt.retry(f"{config.host} broke off")
         except UnicodeError:  # its text holds what could not be sent
             return Receipt.parked(f"user or password for {config.host} have characters that SMTP cannot carry")
+        except ValueError:  # smtplib decodes the far end's challenge
+            return Receipt.retry(f"{config.host} asks for our login in a way that cannot be understood")
         with suppress(smtplib.SMTPException, Trouble):  # it has the message: no farewell takes that back
             relay.quit()
         return _refused(config, refused) if refused else Receipt.delivered()
@@ -99,6 +101,16 @@ class _Relay(smtplib.SMTP):
         code, said = self.getreply()
         if code != 220:
             raise smtplib.SMTPConnectError(code, said)
+
+    def login(self, user: str, password: str, *, initial_response_ok: bool = True) -> tuple[int, bytes]:
+        """Log in by PLAIN or LOGIN: smtplib prefers CRAM-MD5, which gains nothing over TLS and which a system in FIPS mode does not have."""
+        self.ehlo_or_helo_if_needed()
+        offered = self.esmtp_features.get("auth", "").upper().split()
+        known = [mechanism for mechanism in ("PLAIN", "LOGIN") if mechanism in offered]
+        if not known:
+            raise smtplib.SMTPNotSupportedError
+        self.esmtp_features["auth"] = " ".join(known)
+        return super().login(user, password, initial_response_ok=initial_response_ok)
 
     def secure(self, line: Line, context: ssl.SSLContext, host: str) -> None:
         """Go on over TLS, or not at all: what is between us could have taken the offer away. What came in clear before is forgotten."""

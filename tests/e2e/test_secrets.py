@@ -1,10 +1,12 @@
 """Planted secrets are found nowhere: database and WAL, logs, reports, JSON, errors."""
 
+import logging
 import os
 from pathlib import Path
 
 import pytest
 
+from auditor.cli.log import configure
 from auditor.simulator.profile import Showing, stored
 from tests.e2e.conftest import USER, Site
 
@@ -109,3 +111,13 @@ def test_a_wrong_password_is_not_repeated(site: Site) -> None:
     code, out, err = site.run("-v", "check")
     assert code == 3
     assert site.password not in out + err
+
+
+def test_what_libraries_say_while_they_debug_is_not_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    configure(level=logging.DEBUG, as_json=False)
+    for library in ("urllib3.connectionpool", "httpcore.http11", "any.other"):
+        logging.getLogger(library).debug("POST /services/T0KEN-in-the-path")
+    logging.getLogger("auditor.alerts").debug("ours")
+    err = capsys.readouterr().err
+    assert "T0KEN" not in err
+    assert "ours" in err

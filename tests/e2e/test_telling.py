@@ -18,6 +18,7 @@ from auditor.config import load
 from auditor.daemon import Reads
 from tests.e2e.conftest import Site
 from tests.e2e.test_daemon import process_of, wait_for
+from tests.notify.ends import relay
 
 SECRET = "whsec+of/the=hook"
 WAIVERS = """waivers:
@@ -157,6 +158,17 @@ def test_a_channel_is_tried_by_hand(told: Site, far_end: FarEnd) -> None:
     code, _, err = told.run("alerts", "test", "hok")
     assert code == 2
     assert "hook" in err
+
+
+def test_what_some_recipients_did_not_take_is_said(told: Site) -> None:
+    with relay(answers={"b@corp.example": "550 unknown"}) as mailbox:
+        by = f"type: mail, host: 127.0.0.1, port: {mailbox.port}, tls: none, from: c@corp.example, to: [a@corp.example, b@corp.example]"
+        told.extra = f"\nalerts:\n  channels:\n  - {{name: mail, {by}}}\n"
+        told.configure(policy="recommended")
+        assert told.run("alerts", "test")[:2] == (1, "mail: delivered, but 127.0.0.1 refused 1 of 2 recipients (550)\n")
+        _, _, err = told.run("check")
+    assert "delivered in part channel=mail" in err
+    assert len(mailbox.mails) == 2
 
 
 def test_a_waiver_that_has_ended_is_told_once(told: Site, far_end: FarEnd) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Self
 import pytest
 
 from auditor.core.model import Attachment, DeliveryState, MailChannel, MailTls, NoticeKind, Receipt, SecretRef, Severity
+from auditor.exchange.line import MAX_READ_BYTES
 from auditor.notify import open_channel
 from tests.command.far_end import Authority, Issued
 from tests.notify.ends import AT, PASSWORD, Mailbox, digest, free_port, means, notice, relay
@@ -242,6 +243,30 @@ def test_a_relay_that_offers_no_login_is_parked_where_one_is_configured(authorit
         receipt = open_channel(channel(far_end.port, **ours), means()).send(digest())
 
     assert receipt == Receipt.parked("127.0.0.1 offers no login that we know, and one is configured")
+
+
+@pytest.mark.parametrize("mechanisms", [b"NTLM XOAUTH2", b"CRAM-MD5"])
+def test_a_relay_with_no_login_but_those_that_we_do_not_use_is_parked(authority: Authority, leaf: Issued, mechanisms: bytes) -> None:
+    with Raw(b"220 hi\r\n", b"250-hi\r\n250 AUTH " + mechanisms + b"\r\n", tls=leaf.server()) as far_end:
+        ours = {"tls": MailTls.IMPLICIT, "ca_file": str(authority.certificate), "username": "auditor", "password": SecretRef("env", "PASSWORD")}
+        receipt = open_channel(channel(far_end.port, **ours), means()).send(digest())
+
+    assert receipt == Receipt.parked("127.0.0.1 offers no login that we know, and one is configured")
+
+
+def test_a_challenge_that_is_none_is_tried_again_and_not_raised(authority: Authority, leaf: Issued) -> None:
+    with Raw(b"220 hi\r\n", b"250-hi\r\n250 AUTH LOGIN\r\n", b"334 abc\r\n", tls=leaf.server()) as far_end:
+        ours = {"tls": MailTls.IMPLICIT, "ca_file": str(authority.certificate), "username": "auditor", "password": SecretRef("env", "PASSWORD")}
+        receipt = open_channel(channel(far_end.port, **ours), means()).send(digest())
+
+    assert receipt == Receipt.retry("127.0.0.1 asks for our login in a way that cannot be understood")
+
+
+def test_a_relay_that_never_stops_talking_is_not_listened_to() -> None:
+    with Raw(b"220-" + b"A" * 1000 + b"\r\n" + (b"220-" + b"A" * 1000 + b"\r\n") * 400) as far_end:
+        receipt = open_channel(channel(far_end.port, tls=MailTls.NONE), means()).send(digest())
+
+    assert receipt == Receipt.retry(f"127.0.0.1 says more than {MAX_READ_BYTES} bytes")
 
 
 def test_a_relay_that_is_not_there_is_tried_again() -> None:
