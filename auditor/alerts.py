@@ -28,7 +28,6 @@ LEASE = timedelta(minutes=5)
 FIRST_PAUSE = timedelta(minutes=1)
 MAX_PAUSE = timedelta(hours=6)
 ATTEMPTS = 10
-MAX_SENDERS = 8
 MAX_MESSAGES = 20
 ROUND_S = 15.0
 """So many messages go to one channel in one round, and none is begun when it has lasted that long: the next round waits for the slowest channel."""
@@ -60,7 +59,7 @@ def deliver_due(
     """
     if not channels:
         return Paid()
-    with ThreadPoolExecutor(min(len(channels), MAX_SENDERS), thread_name_prefix="send") as pool:
+    with ThreadPoolExecutor(len(channels), thread_name_prefix="send") as pool:
         rounds = [pool.submit(_pay, store, name, channel, alerting, clock, attempts_of(name)) for name, channel in channels.items()]
     outcomes = [outcome for paid in rounds for outcome in paid.result()]
     return Paid(

@@ -296,19 +296,41 @@ class App:
         return Watched(store=self.store, targets=names, waivers=self.waiver_file.waivers, trouble=trouble)
 
     def successor(self) -> "App":
-        """An app of the configuration as its file says it now, on the same open database. This one may still be in use; its database is not closed.
+        """An app of the configuration as its file says it now, checked whole; nothing is on record of it before `take_over`.
 
         Raises:
-            ConfigError, PolicyError, ...: Something in it is wrong, or it names another database; this app stays as it is.
+            ConfigError, PolicyError, ...: Something in it is wrong, or it names another database.
         """
         new = App(config.load(self.config.file), clock=self.clock, secret=self.secret, transport=self.transport, framework=self.framework)
         if new.config.database != self.config.database:
             raise ConfigError(f"{new.config.file}: another database is named", hint="that takes a restart")
-        _ = new.judge, new.waiver_file
-        new._store = self.store
-        new.take_stock(new._store, because=MissedBecause.BUSY)
-        _ = new.auditor, new.channels
+        new.require_sound()
         return new
+
+    def take_over(self, predecessor: "App") -> None:
+        """Go on with the open database of `predecessor`, which may still be in use; what it has on record holds again if ours cannot be put there.
+
+        Raises:
+            StoreError, ...: It cannot be put there.
+        """
+        store = predecessor.store
+        try:
+            self.take_stock(store, because=MissedBecause.BUSY)
+        except Exception:
+            predecessor.take_stock(store, because=MissedBecause.BUSY)
+            raise
+        self._store = store
+
+    def require_sound(self) -> None:
+        """Meet all that can be refused: policies, waivers, approvals, channels, the key. Nothing is put on record; a key that is not there is made.
+
+        Raises:
+            ConfigError, PolicyError, SecretError, ...: Something is wrong.
+        """
+        _ = self.judge, self.waiver_file, self.channels
+        fingerprint_key(self.config.fingerprint_key)
+        if self.config.baselines is not None:
+            baselinefile.load_folder(self.config.baselines, targets=[target.name for target in self.config.targets], at=self.clock())
 
     def judge_by(self, draft: Path | None) -> Judge:
         """Another judge, for whom the policies of `draft`, a file or a folder, stand in the place of those of their names.
@@ -343,7 +365,7 @@ class App:
         plan = [planned(target, spread_s=self.config.spread_s, late_after_s=self.config.late_after_s) for target in self.config.targets]
         store.take_stock(plan, self.clock(), because=because)
         store.welcome(self.alerting, self.clock())
-        store.note_settings(configuration=config.flat(self.config.source.value), waivers=self.waiver_file.waivers, at=self.clock())
+        store.note_settings(configuration=config.recorded(self.config.source.value), waivers=self.waiver_file.waivers, at=self.clock())
         if self.config.baselines is not None:
             self._import_folder(store, self.config.baselines)
 

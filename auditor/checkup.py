@@ -10,10 +10,10 @@ import re
 import shutil
 import sqlite3
 import ssl
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -38,6 +38,7 @@ MAX_CLOCK_OFFSET = timedelta(minutes=1)
 RENEW_WITHIN = timedelta(days=14)
 """A certificate that ends sooner is named."""
 WORKERS = 16
+_OWN = "key and database are its own"
 
 
 class Status(StrEnum):
@@ -89,6 +90,7 @@ def check_up(app: App, names: Sequence[str], *, offline: bool, force: bool = Fal
     key, about_key = _key(app)
     memory_of, about_store = _store(app)
     yield from (about_key, about_store, disk(app.config.database.parent))
+    yield from _outward(app)
     faulty = any(check.status is Status.FAIL for check in written)
     reader = None if offline or faulty or key is None else app.reader(key)
     why = "" if reader or offline else "not asked: see above"
@@ -125,8 +127,30 @@ def _written(app: App) -> Iterator[Check]:
                 return
 
 
+def _outward(app: App) -> Iterator[Check]:
+    """Channels, heartbeat and health: whether what they need is there. Nothing is sent."""
+    alerts, health, heartbeat = app.config.alerts, app.config.health, app.config.heartbeat
+    if alerts.channels:
+        try:
+            yield _ok("channels", f"{', '.join(app.channels)}; `auditor alerts test` sends a message through each")
+        except AuditorError as failure:
+            yield _fail("channels", str(failure), failure.hint or "mend the line that is named")
+    given = [getattr(channel, one.name) for channel in alerts.channels for one in fields(channel)]
+    given += [health and health.token, heartbeat and heartbeat.url]
+    yield from _secrets(app, [one for one in given if isinstance(one, SecretRef)])
+
+
 def _key(app: App) -> tuple[FingerprintKey | None, Check]:
     """The fingerprint key, or one thrown away where there is none yet; None where what is there is no key."""
+    try:
+        return _key_there(app)
+    except OSError as failure:
+        return None, _fail(
+            "fingerprint key", f"{app.config.fingerprint_key}: {failure.strerror}", f"run this as the account that runs the auditor: {_OWN}"
+        )
+
+
+def _key_there(app: App) -> tuple[FingerprintKey | None, Check]:
     ref = app.config.fingerprint_key
     if ref.kind == "file" and not Path(ref.name).exists():
         new = FingerprintKey(os.urandom(32))
@@ -146,6 +170,15 @@ def _key(app: App) -> tuple[FingerprintKey | None, Check]:
 
 def _store(app: App) -> tuple[Callable[[str], Memory], Check]:
     """What is remembered of a target, and how the database is; it is opened for reading alone, and made by nobody."""
+    try:
+        return _store_there(app)
+    except OSError as failure:
+        return lambda _: Memory(), _fail(
+            "store", f"{app.config.database}: {failure.strerror}", f"run this as the account that runs the auditor: {_OWN}"
+        )
+
+
+def _store_there(app: App) -> tuple[Callable[[str], Memory], Check]:
     from sqlalchemy import create_engine
 
     from auditor.store import schema, sqlite
@@ -189,7 +222,7 @@ def disk(folder: Path, *, low: int = LOW_DISK_BYTES, none: int = NO_DISK_BYTES) 
 
 
 def _target(app: App, target: Target, reader: "Reader | None", memory_of: Callable[[str], Memory], *, why: str, force: bool) -> Iterator[Check]:
-    own = [_schedule(app, target), *_secrets(app, target), *_certificates(app, target)]
+    own = [_schedule(app, target), *_secrets(app, _refs(target)), *_certificates(app, target)]
     if reader is not None and any(check.status is Status.FAIL for check in own):
         reader, why = None, "not asked: see above"
     if reader is not None:
@@ -222,8 +255,8 @@ def _refs(target: Target) -> list[SecretRef]:
     return [*refs, certificate.passphrase] if certificate is not None and certificate.passphrase is not None else refs
 
 
-def _secrets(app: App, target: Target) -> Iterator[Check]:
-    for ref in _refs(target):
+def _secrets(app: App, refs: Iterable[SecretRef]) -> Iterator[Check]:
+    for ref in refs:
         try:
             app.secret(ref)
         except AuditorError as failure:

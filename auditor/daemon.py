@@ -58,47 +58,47 @@ class Reads:
         self.app = app
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="read")
         self._running: set[str] = set()
-        self._is_whole = True
-        """Whether all reads of this sweep are on record: one that is not must keep the heartbeat from saying that all is well."""
+        self._unrecorded: set[str] = set()
+        """Targets whose newest read is not on record: they must keep the heartbeat from saying that all is well."""
         self._lock = threading.Lock()
 
     def serve_due(self) -> None:
         """Begin a read of every target that owes one now, and come back at once."""
         try:
-            for target in self.app.auditor.due(self.app.config.targets, self.app.clock()):
-                with self._lock:
-                    is_new = target.name not in self._running
-                    self._running.add(target.name)
-                if is_new:
-                    self._begin(target)
+            due = self.app.auditor.due(self.app.config.targets, self.app.clock())
+            with self._lock:
+                new = [target for target in due if target.name not in self._running]
+                self._running.update(target.name for target in new)
+            for target in new:
+                self._begin(target)
         except Exception:  # an edge: a database that is locked for once must not end the alarm
             log.exception("what is due cannot be told")
 
-    def close(self, grace_s: float) -> None:
-        """Wait for the reads that run, for `grace_s` at most. One that is left is recorded whole or not at all."""
+    def close(self, grace_s: float) -> bool:
+        """Wait for the reads that run, for `grace_s` at most; whether all have ended. One that is left is recorded whole or not at all."""
         self._pool.shutdown(wait=False, cancel_futures=True)
         until = time.monotonic() + grace_s
         while self._running and time.monotonic() < until:
             time.sleep(0.05)
         if self._running:
             log.warning("reads were left: they took longer than the grace period", extra={"targets": sorted(self._running)})
+        return not self._running
 
     def _begin(self, target: Target) -> None:
         future = self._pool.submit(self._read, target)
-        future.add_done_callback(lambda done: self._over(target.name, is_done=not done.cancelled() and done.result()))
+        future.add_done_callback(lambda done: self._over(target.name, is_recorded=not done.cancelled() and done.result()))
 
-    def _over(self, name: str, *, is_done: bool) -> None:
+    def _over(self, name: str, *, is_recorded: bool) -> None:
         with self._lock:
             self._running.discard(name)
-            self._is_whole = self._is_whole and is_done
-            is_sweep_complete = not self._running and self._is_whole
-            self._is_whole = self._is_whole or not self._running
+            (self._unrecorded.discard if is_recorded else self._unrecorded.add)(name)
+            is_sweep_complete = not self._running and self._unrecorded.isdisjoint(target.name for target in self.app.config.targets)
         if is_sweep_complete:
             _guarded(self.app.beat, "the heartbeat failed")
 
     def _read(self, target: Target) -> bool:
-        auditor = replace(self.app.auditor)  # one of its own, for what went wrong with this read
         try:
+            auditor = replace(self.app.auditor)  # one of its own, for what went wrong with this read
             auditor.audit(target, at=self.app.clock())
         except Exception:  # an edge: one target's failing read must not end the others
             log.exception("audit failed", extra={"target": target.name})
@@ -106,8 +106,20 @@ class Reads:
         return auditor.events_fault is None
 
 
-def serve(app: App, *, stop: threading.Event | None = None) -> None:
+def require_sound(app: App) -> None:
+    """Meet all that can be refused before a daemon takes `app` up.
+
+    Raises:
+        ConfigError, PolicyError, SecretError, ...: Something is wrong.
+    """
+    app.require_sound()
+    _reads_of(app)
+
+
+def serve(app: App, *, stop: threading.Event | None = None) -> bool:
     """Audit every scheduled target of `app` until SIGTERM, SIGINT or `stop`. A target that was never read, or is overdue, is read at once.
+
+    Returns whether all reads had ended within the grace period.
 
     Raises:
         ConfigError: No target has a schedule.
@@ -117,7 +129,7 @@ def serve(app: App, *, stop: threading.Event | None = None) -> None:
         daemon = Daemon(app)
         stop = stop or threading.Event()
         _on_signal(stop.set, reload=daemon.ask_to_reload)
-        daemon.run(stop)
+        return daemon.run(stop)
 
 
 class Daemon:
@@ -133,15 +145,21 @@ class Daemon:
         self._reads = Reads(app, workers=app.config.workers)
         health = app.config.health
         token = app.secret(health.token) if health and health.token else None
-        self._health = HealthServer(health.host, health.port, self._watched, app.clock, token) if health else None
+        try:
+            self._health = HealthServer(health.host, health.port, self._watched, app.clock, token) if health else None
+        except OSError as failure:
+            where = app.config.source.where("health", "listen")
+            raise ConfigError(
+                f"{where}: nothing can listen there: {failure.strerror}", hint="is the address this machine's, and the port free?"
+            ) from None
         self._asked = threading.Event()
         self._alarm = BackgroundScheduler(job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": MISFIRE_GRACE_S}, timezone=UTC)
         self._alarm.add_job(self._reads.serve_due, _reads_of(app), id="reads", next_run_time=app.clock())
         self._alarm.add_job(self._deliver, IntervalTrigger(seconds=DELIVER_EVERY_S), id="deliver")
         self._alarm.add_job(self._report, SlotTrigger((app.config.report_schedule, 0)), id="report")
 
-    def run(self, stop: threading.Event) -> None:
-        """Audit until `stop`; running reads are finished first, within the grace period."""
+    def run(self, stop: threading.Event) -> bool:
+        """Audit until `stop`; running reads are finished first, within the grace period. Whether all were."""
         instance.request_of(self.app.config.database).unlink(missing_ok=True)
         self._alarm.start()
         if self._health is not None:
@@ -154,11 +172,12 @@ class Daemon:
             sdnotify.stopping()
             log.info("stopping: running reads are finished first")
             self._alarm.shutdown(wait=True)
-            self._reads.close(self.app.config.grace_s)
+            all_ended = self._reads.close(self.app.config.grace_s)
             self._deliver()  # what the last reads found
             if self._health is not None:
                 self._health.close()
             log.info("stopped")
+        return all_ended
 
     def ask_to_reload(self) -> None:
         """Read the configuration anew, soon: a signal handler must not do it itself."""
@@ -169,6 +188,7 @@ class Daemon:
         try:
             new = self.app.successor()
             triggers = {"reads": _reads_of(new), "report": SlotTrigger((new.config.report_schedule, 0))}
+            new.take_over(self.app)
         except AuditorError as wrong:
             self.trouble = f"{wrong}" + (f" ({wrong.hint})" if wrong.hint else "")
             log.error("the configuration is wrong: the old one stays in force", extra={"trouble": self.trouble})  # noqa: TRY400

@@ -6,8 +6,10 @@ Everything is read from the record at the time of asking, so a daemon and a cron
 import hmac
 import json
 import logging
+import socket
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("auditor.health")
 
+MAX_CALLERS = 16
+MAX_CALL_S = 10.0
 COVERED = timedelta(days=7)
 """The time for which coverage is told."""
 
@@ -170,8 +174,7 @@ class HealthServer:
     """Answers `/healthz` and `/metrics`, on a thread of its own. With a `token`, to whoever shows it as a bearer alone."""
 
     def __init__(self, host: str, port: int, watched: Callable[[], Watched], clock: Callable[[], datetime], token: str | None = None) -> None:
-        self._server = ThreadingHTTPServer((host, port), _answering(watched, clock, token))
-        self._server.daemon_threads = True
+        self._server = _Server(host, port, _answering(watched, clock, token))
         self._thread = threading.Thread(target=self._server.serve_forever, name="health", daemon=True)
 
     @property
@@ -184,6 +187,41 @@ class HealthServer:
     def close(self) -> None:
         self._server.shutdown()
         self._server.server_close()
+
+
+class _Server(ThreadingHTTPServer):
+    """So many callers at once, each for so long: whoever reaches the port must not take the daemon's threads and files."""
+
+    daemon_threads = True
+
+    def __init__(self, host: str, port: int, answering: type[BaseHTTPRequestHandler]) -> None:
+        self.address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        self._room = threading.BoundedSemaphore(MAX_CALLERS)
+        super().__init__((host, port), answering)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if not self._room.acquire(blocking=False):
+            self.shutdown_request(request)
+            return
+        super().process_request(request, client_address)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        end = threading.Timer(MAX_CALL_S, _cut, [request])
+        end.daemon = True
+        end.start()
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            end.cancel()
+            self._room.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - the library's own signature
+        log.debug("a caller broke off", exc_info=True)  # the library would print it
+
+
+def _cut(connection: socket.socket) -> None:
+    with suppress(OSError):  # it is over already
+        connection.shutdown(socket.SHUT_RDWR)
 
 
 def _answering(watched: Callable[[], Watched], clock: Callable[[], datetime], token: str | None) -> type[BaseHTTPRequestHandler]:

@@ -32,7 +32,7 @@ def only_one(database: Path, *, at: datetime) -> Iterator[None]:
     """
     lock = FileLock(_lock_of(database), mode=0o600)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=1)  # `is_held` of somebody else holds it for a moment
     except Timeout:
         held = holder(database)
         who = f"process {held.pid} on {held.host} since {held.since}" if held else "another process"
@@ -70,7 +70,7 @@ def is_held(database: Path) -> bool:
     except Timeout:
         return True
     except OSError:
-        return False
+        return True  # it cannot be told, so its slots are left to it
     lock.release()
     return False
 

@@ -15,8 +15,10 @@ def reload(settings: Settings) -> None:
     """
     settings.configure_logging()
     from auditor import instance
+    from auditor.daemon import require_sound
 
     with opened(settings) as app:
+        require_sound(app)
         database = app.config.database
     held = instance.holder(database)
     if held is None:

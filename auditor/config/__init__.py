@@ -8,6 +8,7 @@ What may be said of a target is one table, `TargetSettings`, for `defaults:` and
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -155,6 +156,19 @@ def understood(source: yamlfile.YamlFile, path: Path) -> Config:
         source=source,
         places=places,
     )
+
+
+def recorded(value: Any) -> dict[str, str]:
+    """What the record keeps of a configuration: `flat`, but of an address that alerts go to no more than its host, since its path may be a secret."""
+    return {path: _host_alone(text) if _HOLDS_ADDRESS(path) else text for path, text in flat(value).items()}
+
+
+_HOLDS_ADDRESS = re.compile(r"heartbeat(\.url)?|alerts\.channels\..+\.url").fullmatch
+
+
+def _host_alone(text: str) -> str:
+    parts = urlsplit(json.loads(text))
+    return json.dumps(f"{parts.scheme}://{parts.netloc}/…", ensure_ascii=False) if parts.netloc else text
 
 
 def flat(value: Any, path: str = "") -> dict[str, str]:

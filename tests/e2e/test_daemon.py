@@ -198,3 +198,71 @@ def test_sigterm_ends_the_process_cleanly_with_everything_recorded(site: Site) -
     assert [event for event in events if event in ("started", "audited", "stopped")] == ["started", "audited", "stopped"]
     _code, out, _ = site.run("show", "prod", "--output", "json=-")
     assert json.loads(out)["targets"][0]["observation"]["outcome"] == "observed"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("schedule: {every: 15m}", "schedule:"),
+        ("targets:", "fingerprint_key: env:NOBODY_SET_THIS\ntargets:"),
+        ("targets:", "baselines: nowhere\ntargets:"),
+    ],
+)
+def test_a_configuration_that_is_refused_leaves_what_is_owed_and_on_record_as_it_was(site: Site, before: str, after: str) -> None:
+    site.configure(schedule="{every: 15m}")
+    with App(load(site.config)) as app:
+        running = daemon.Daemon(app)
+        owed, ledger = app.store.due(app.clock()), app.store.head()
+        site.config.write_text(site.config.read_text(encoding="utf-8").replace(before, after), encoding="utf-8")
+        running.reload()
+        assert running.trouble
+        assert running.app is app
+        assert owed
+        assert (app.store.due(app.clock()), app.store.head()) == (owed, ledger)
+        assert site.run("reload")[0] == 2, "whoever asks is told at once"
+
+
+def test_a_target_whose_reads_are_not_on_record_keeps_the_heartbeat_still_whoever_else_is_read(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.configure(schedule="{every: 15m}")
+    with App(load(site.config)) as app:
+        beats: list[str] = []
+        monkeypatch.setattr(app, "beat", lambda: beats.append("beat"))
+        reads = daemon.Reads(app)
+        for name, is_recorded in (("prod", False), ("other", True), ("other", True)):
+            reads._over(name, is_recorded=is_recorded)
+        assert beats == []
+        reads._over("prod", is_recorded=True)
+        assert beats == ["beat"]
+
+
+def test_a_fault_on_the_way_to_a_read_does_not_keep_a_target_from_the_next(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    site.configure(schedule="{every: 15m}")
+    with App(load(site.config)) as app:
+        reads = daemon.Reads(app)
+        with monkeypatch.context() as broken:
+            broken.setattr("auditor.daemon.replace", None)
+            reads.serve_due()
+            wait_for(lambda: not reads._running)
+        reads.serve_due()
+        wait_for(lambda: app.store.latest("prod") is not None)
+        assert reads.close(5)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGTERM is not delivered on Windows")
+def test_a_process_does_not_wait_for_a_read_beyond_the_grace_period(site: Site) -> None:
+    site.extra = "grace: 1s\n"
+    site.configure(schedule="{every: 15m}", timeout="60s")
+    hold = threading.Event()
+
+    def held() -> Iterator[bytes]:
+        hold.wait(40)
+        yield b"{}"
+
+    site.simulator.answer_with(200, body=held())
+    with process_of(site) as process:
+        wait_for(lambda: bool(site.simulator.requests))
+        process.send_signal(signal.SIGTERM)
+        try:
+            assert process.wait(20) == 0
+        finally:
+            hold.set()

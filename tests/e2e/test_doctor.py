@@ -614,3 +614,29 @@ def test_a_token_that_no_header_can_carry_fails_at_the_credential(site: Site, mo
     site.configure(auth="{type: token, token: env:E2E_PASSWORD}")
     failure = doctor(site).only_failure()
     assert (failure["name"], "without `Bearer`" in failure["next_step"]) == ("credential", True)
+
+
+def test_what_channels_health_and_heartbeat_refer_to_is_looked_for(site: Site) -> None:
+    site.extra = """
+alerts: {channels: [{name: hook, type: webhook, url: env:NO_URL, secret: env:NO_SECRET}]}
+health: {listen: "127.0.0.1:9464", token: env:NO_TOKEN}
+heartbeat: env:NO_BEAT
+"""
+    site.configure()
+    code, out, _ = site.run("doctor", "--offline")
+    assert code == 1
+    assert [name for name in ("NO_URL", "NO_SECRET", "NO_TOKEN", "NO_BEAT") if f"env:{name}: the environment variable is not set" not in out] == []
+    assert "channels: hook;" in out
+
+
+@pytest.mark.parametrize(("place", "name"), [("_key_there", "fingerprint key"), ("_store_there", "store")])
+def test_what_may_not_be_looked_at_is_a_failing_line_and_no_end(site: Site, monkeypatch: pytest.MonkeyPatch, place: str, name: str) -> None:
+    def refused(_: object) -> None:
+        raise PermissionError(13, "Permission denied", "somewhere")
+
+    monkeypatch.setattr(f"auditor.checkup.{place}", refused)
+    code, out, _ = site.run("doctor", "--offline")
+    assert code == 1
+    assert f"fail    {name}: " in out
+    assert "run this as the account that runs the auditor" in out
+    assert "disk: " in out

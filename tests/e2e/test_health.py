@@ -1,11 +1,13 @@
 """Health and metrics: of a daemon over HTTP, of cron in a file; what they say is what is on record."""
 
 import json
+import re
+import socket
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,8 +16,9 @@ from prometheus_client.parser import text_string_to_metric_families
 from auditor import daemon
 from auditor.app import App
 from auditor.config import load
-from auditor.health import HealthServer, look, metrics
+from auditor.health import MAX_CALLERS, HealthServer, look, metrics
 from tests.e2e.conftest import Site
+from tests.e2e.test_daemon import wait_for
 
 
 def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -130,3 +133,33 @@ def test_hostile_names_break_no_line(site: Site) -> None:
     site.run("check")
     with App(load(site.config)) as app:
         assert b"\n\n" not in metrics(app.watched(), at=app.clock())
+
+
+def answers(url: str) -> bool:
+    try:
+        return get(f"{url}/healthz")[0] == 200
+    except OSError:
+        return False
+
+
+def test_callers_are_few_and_each_is_heard_for_a_while_alone(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("auditor.health.MAX_CALL_S", 1.0)
+    with App(load(site.config)) as app, served(app) as url, ExitStack() as calls:
+        port = int(url.rsplit(":", 1)[1].split("/")[0])
+        callers = [calls.enter_context(socket.create_connection(("127.0.0.1", port), timeout=10)) for _ in range(MAX_CALLERS)]
+        for caller in callers:
+            caller.sendall(b"GET /healthz HTTP/1.1\r\nX: ")
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as one_more:
+            assert one_more.recv(1) == b"", "there is no room"
+        assert [caller.recv(1) for caller in callers] == [b""] * MAX_CALLERS, "whoever says nothing for so long is cut off"
+        wait_for(lambda: answers(url))
+
+
+def test_health_listens_on_ipv6_too_and_says_where_it_cannot(site: Site) -> None:
+    HealthServer("::1", 0, lambda: None, lambda: None)._server.server_close()  # type: ignore[arg-type, return-value]
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        site.extra = f"health: {{listen: '127.0.0.1:{taken.getsockname()[1]}'}}\n"
+        site.configure(schedule="{every: 15m}")
+        code, _, err = site.run("daemon")
+    assert code == 2
+    assert re.search(r"auditor\.yaml:\d+: nothing can listen there: Address already in use", err)

@@ -270,3 +270,12 @@ def test_no_message_and_no_event_holds_the_secret_of_a_hook(told: Site, far_end:
     told.run("check")
     assert far_end.messages
     assert SECRET not in json.dumps(far_end.messages) + (told.folder / "events.ndjson").read_text(encoding="utf-8")
+
+
+def test_of_an_address_that_alerts_go_to_the_record_keeps_the_host_alone(told: Site) -> None:
+    told.extra = told.extra.replace("/hook", "/services/T0KEN-in-the-path").replace("/beat", "/ping/T0KEN-of-ours")
+    told.configure(policy="recommended")
+    told.run("check")
+    kept = b"".join(path.read_bytes() for path in told.folder.glob("auditor.db*"))
+    assert b"T0KEN" not in kept
+    assert b"http://127.0.0.1" in kept
