@@ -2,17 +2,32 @@
 
     python -m tests.e2e.pace CLOCK DELIVER_EVERY_S ARGUMENTS-OF-AUDITOR...
 
-CLOCK is a file with the seconds by which the clock is ahead of the machine's. All else is the auditor as it is.
+CLOCK is a file with the seconds by which the clock is ahead of the machine's. It must be behind when a daemon starts, or level: the first read is due
+at once by our clock, and the alarm rings by the machine's. All else is the auditor as it is.
 """
 
+import multiprocessing
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
+from multiprocessing import forkserver
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
+WARM = [
+    "auditor.cli.check",
+    "auditor.cli.daemon",
+    "auditor.daemon",
+    "auditor.store.store",
+    "auditor.command.client",
+    "auditor.notify.webhook",
+    "rich.table",
+]
 
 
 class Clock:
@@ -37,31 +52,51 @@ class Clock:
         return datetime.now(UTC) + self.ahead
 
 
-def command(clock: Clock, deliver_every_s: float, *arguments: str) -> list[str]:
-    """The command line of `auditor ARGUMENTS` at that pace."""
-    return [sys.executable, "-m", "tests.e2e.pace", str(clock.path), str(deliver_every_s), *arguments]
-
-
-def environment(*, is_measured: bool = True) -> dict[str, str]:
-    """Where the command line finds this file. What is to be killed writes no figures of coverage down, and need not collect them."""
+def spawn(clock: Clock, deliver_every_s: float, *arguments: str, log: int) -> "subprocess.Popen[bytes]":
+    """`auditor ARGUMENTS` at that pace, in a process from the ground up; what it logs goes to `log`."""
     paths = [str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
-    known = os.environ | {"PYTHONPATH": os.pathsep.join(paths)}
-    return {name: value for name, value in known.items() if is_measured or not name.startswith("COVERAGE_")}
+    command = [sys.executable, "-m", "tests.e2e.pace", str(clock.path), str(deliver_every_s), *arguments]
+    return subprocess.Popen(command, env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)}, stdout=subprocess.DEVNULL, stderr=log)
 
 
-def spawn(words: list[str], *, is_measured: bool = True, log: int | None = subprocess.DEVNULL) -> "subprocess.Popen[bytes]":
-    """Run it; what it logs goes to `log`."""
-    return subprocess.Popen(words, env=environment(is_measured=is_measured), stdout=subprocess.DEVNULL, stderr=log)
+def fork(*arguments: str, clock: Clock | None = None, deliver_every_s: float | None = None) -> BaseProcess:
+    """`auditor ARGUMENTS`, in a process that has imported it already: what is to be killed dozens of times is killed at work, not at importing."""
+    process = _forks().Process(target=_forked, args=(dict(os.environ), arguments, clock, deliver_every_s))
+    process.start()
+    return process
 
 
-def main() -> None:
+@cache
+def _forks() -> ForkServerContext:
+    """What forks. It measures no coverage, which costs time: who is killed writes none down."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(WARM)
+    kept = {name: os.environ.pop(name) for name in [*os.environ] if name.startswith("COVERAGE_")}
+    try:
+        forkserver.ensure_running()
+    finally:
+        os.environ.update(kept)
+    return context
+
+
+def _forked(environment: dict[str, str], arguments: tuple[str, ...], clock: Clock | None, deliver_every_s: float | None) -> None:
+    os.environ.update(environment)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 1)
+    os.dup2(nowhere, 2)
+    sys.exit(_run(arguments, clock, deliver_every_s))
+
+
+def _run(arguments: Sequence[str], clock: Clock | None, deliver_every_s: float | None) -> int:
     from auditor import app, cli, daemon
 
-    clock, deliver_every_s, *arguments = sys.argv[1:]
-    daemon.DELIVER_EVERY_S = float(deliver_every_s)  # type: ignore[assignment]
-    app.App = partial(app.App, clock=Clock(Path(clock)))  # type: ignore[assignment,misc]
-    sys.exit(cli.run(arguments))
+    if deliver_every_s is not None:
+        daemon.DELIVER_EVERY_S = deliver_every_s  # type: ignore[assignment]
+    if clock is not None:
+        daemon.MISFIRE_GRACE_S = 10**9  # the alarm counts in the machine's time, and must not call late what begins at an earlier time of ours
+        app.App = partial(app.App, clock=clock)  # type: ignore[assignment,misc]
+    return cli.run(arguments)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(_run(sys.argv[3:], Clock(Path(sys.argv[1])), float(sys.argv[2])))

@@ -74,7 +74,7 @@ heartbeat: {{url: 'http://127.0.0.1:{far_end.port}/beat', insecure_http: true}}
             return value(get(f"{health}/metrics")[1], name, **labels)
 
         with (site.folder / "daemon.log").open("wb") as log:
-            process = pace.spawn(pace.command(clock, 0.2, "--log-format", "json", "--config", str(site.config), "daemon"), log=log.fileno())
+            process = pace.spawn(clock, 0.2, "--log-format", "json", "--config", str(site.config), "daemon", log=log.fileno())
         try:
             # The daemon starts, reads at once, and says where the target stands.
             wait_for(told(1))
