@@ -1,4 +1,4 @@
-"""`auditor doctor` against every fault of the simulator: what can be set there is listed by the simulator itself, and each has a right next step here."""
+"""`auditor doctor` against every fault of the simulator, which lists them itself: each shows in the right line, with the right next step."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -48,7 +48,7 @@ AT: dict[Where, tuple[str, str]] = {
     "pam": ("pam providers", "turn `pam_providers` off"),
     "validate": ("answer", ""),
 }
-"""The line that shows trouble at each of the simulator's addresses. Entries are validated when there are some to be believed, and not by the doctor."""
+"""The line that shows trouble at each address of the simulator. Whether entries are genuine is asked after a change, not by the doctor."""
 
 SHOWN: dict[Showing, str] = dict.fromkeys(Showing, "ok")
 """How a secret looks is for the rules to judge."""
