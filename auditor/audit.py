@@ -20,6 +20,7 @@ from auditor.core.policy import EffectivePolicy, Rule, Var
 from auditor.core.slots import EPOCH, offset_of
 from auditor.core.waiver import laid_over
 from auditor.errors import StoreError
+from auditor.store.run import Run, Stored
 
 if TYPE_CHECKING:
     from auditor.command.client import Reader
@@ -152,25 +153,25 @@ class Auditor:
         Raises:
             StoreError: It cannot be recorded.
         """
-        slot = self.store.open_slot(target.name, at) if self.is_scheduled else None
         observation, memory = self.reader.observe(target, self.store.memory(target.name), force=force)
-        observation = replace(observation, slot=slot)
-        assessment = self.judge.assess(
-            observation,
-            target,
-            past=self._past(observation),
-            waivers=self.waivers,
-            stored=self._stored,
-        )
         policy = self.judge.policy_for(target).policy
-        self.store.record(
-            assessment,
+
+        def conclude(read: Observation, past: Past, stored: Stored) -> Assessment:
+            return self.judge.assess(read, target, past=past, waivers=self.waivers, stored=stored)
+
+        run = Run(
             target=text_of(target),
-            policy_document=policy.document(),
+            observation=observation,
             memory=memory,
+            conclude=conclude,
+            policy=policy.text,
+            policy_document=policy.document(),
             alerting=self.alerting,
+            due_at=at if self.is_scheduled else None,
+            look_back=FLAPPING,
             is_partial=self.judge.framework is not None,
         )
+        assessment = self.store.conclude(run)
         if self.events is not None:
             self._append_events(self.events, assessment, target)
         if target.attribution and observation.snapshot is not None:
@@ -247,23 +248,6 @@ class Auditor:
             found = attribute([event.subject], not_before=event.not_before, not_after=event.not_after, trail=trail)
             if found != event.attribution:
                 self.store.attribute(event.number, found, at=at)
-
-    def _past(self, observation: Observation) -> Past:
-        name, snapshot = observation.target, observation.snapshot
-        previous = self.store.last_observed(name)
-        hides = snapshot is not None and previous is not None and (previous[1].configured, previous[1].shape) != (True, snapshot.shape)
-        open_events, ended = self.store.drift_of(name, ended_since=observation.started_at - FLAPPING)
-        return Past(
-            previous=previous,
-            earlier=self.store.last_observed_as(name, snapshot.shape) if snapshot is not None and hides else None,
-            open=open_events,
-            ended=ended,
-            approvals=self.store.approvals(name),
-            secret_changed_at=self.store.changed_at(name, "ClientSecret"),
-        )
-
-    def _stored(self, key: str, as_of: date) -> tuple[Finding, ...] | None:
-        return self.store.findings(key, as_of=as_of)
 
 
 def planned(target: Target, *, spread_s: int, late_after_s: int) -> "Planned":
