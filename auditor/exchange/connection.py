@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -334,11 +335,13 @@ def _verified_chain(tls: Any, context: ssl.SSLContext) -> tuple[bytes, ...]:
 
 
 def _addresses(host: str, port: int, *, within_s: float) -> list[str]:
-    """The addresses of `host`, asked for in a thread of its own: no resolver call can be given a deadline.
+    """The addresses of `host`; a name is asked for in a thread of its own: no resolver call can be given a deadline.
 
     Raises:
         Trouble: None was found, or not in time.
     """
+    with suppress(ValueError):
+        return [str(ip_address(host))]
     found: Queue[list[str] | Exception] = Queue()
 
     def ask() -> None:

@@ -16,12 +16,12 @@ from sqlalchemy import BindParameter, Connection, Table, bindparam, func, insert
 from auditor.core.canonical import canonical, digest_text
 from auditor.core.ledger import Kind
 from auditor.core.model import Assessment, Finding, Judgement, Memory, Observation, Snapshot, TargetText
+from auditor.core.recent import Recent
 from auditor.errors import StoreError
 from auditor.store import calendar, events, outbox, situation, tables
 from auditor.store.documents import inserted, interned_all
-from auditor.store.ledger import Chain
+from auditor.store.ledger import BATCH, Chain
 from auditor.store.reading import CONTEXT_FIELDS, READ_FIELDS, Reading
-from auditor.store.recent import Recent
 from auditor.store.run import Run
 from auditor.store.situation import Situation
 from auditor.store.tables import observations
@@ -113,11 +113,15 @@ def record(connection: Connection, path: Path, runs: Sequence[Run], judgements: 
     return [(one.number, one.assessment) for one in done]
 
 
-def remembered(connection: Connection, targets: Iterable[str]) -> dict[str, Memory]:
+def remembered(connection: Connection, targets: Sequence[str]) -> dict[str, Memory]:
     """What is remembered of each of the targets of these names that was read."""
     columns = [column for column in tables.memories.c if column.name != "target_id"]
-    query = select(tables.targets.c.name, *columns).join(tables.memories).where(tables.targets.c.name.in_(targets))
-    return {row.name: Memory(**{column.name: row._mapping[column.name] for column in columns}) for row in connection.execute(query)}
+    query = select(tables.targets.c.name, *columns).join(tables.memories)
+    found: dict[str, Memory] = {}
+    for first in range(0, len(targets), BATCH):
+        for row in connection.execute(query.where(tables.targets.c.name.in_(targets[first : first + BATCH]))):
+            found[row.name] = Memory(**{column.name: row._mapping[column.name] for column in columns})
+    return found
 
 
 def _concluded(

@@ -116,8 +116,12 @@ class Store:
 
     def memory(self, target: str) -> Memory:
         """What is remembered of `target`; an empty Memory for one that was never read."""
+        return self.memories([target])[target]
+
+    def memories(self, targets: Sequence[str]) -> dict[str, Memory]:
+        """What is remembered of each of these targets; an empty Memory for one that was never read."""
         with self._reading() as connection:
-            return recording.remembered(connection, [target]).get(target, Memory())
+            return dict.fromkeys(targets, Memory()) | recording.remembered(connection, targets)
 
     def last_observed(self, target: str) -> tuple[datetime, Snapshot] | None:
         """The newest observed state of `target` and when its read began; None where it was never seen."""
