@@ -45,6 +45,8 @@ class Judge:
     """Judge only by the rules that support a control of this framework."""
     _compiled: dict[tuple[str, str], CompiledPolicy] = field(default_factory=dict, init=False, repr=False)
     _whole: dict[tuple[str, str], EffectivePolicy] = field(default_factory=dict, init=False, repr=False)
+    _shared: dict[int, tuple[EffectivePolicy, CompiledPolicy]] = field(default_factory=dict, init=False, repr=False)
+    """By the identity of a policy, which stays the same as long as it is kept here."""
 
     @property
     def tables(self) -> Tables:
@@ -68,9 +70,16 @@ class Judge:
                 framework=self.framework,
             )
             self._whole[judged_as] = effective
-            own = tuple(rule for rule in effective.rules if not rule.is_of_the_installation)
-            known = self._compiled[judged_as] = self.book.compile(replace(effective, rules=own))
+            known = self._compiled[judged_as] = self._of_targets(effective)
         return known
+
+    def _of_targets(self, effective: EffectivePolicy) -> CompiledPolicy:
+        """The rules of `effective` about targets, compiled; the book gives one and the same policy for targets that read it the same."""
+        shared = self._shared.get(id(effective))
+        if shared is None:
+            own = tuple(rule for rule in effective.rules if not rule.is_of_the_installation)
+            shared = self._shared[id(effective)] = effective, self.book.compile(replace(effective, rules=own))
+        return shared[1]
 
     def whole_policy(self, target: Target) -> EffectivePolicy:
         """The policy of `target` with all its rules, those about the installation among them."""

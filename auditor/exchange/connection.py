@@ -153,15 +153,14 @@ class TlsContexts:
             Trouble: One of the files cannot be used.
         """
         asked = (*(_stamp(path) for path in (ca_file, certificate, key)), skip_verify)
-        with self._lock:
+        with self._lock:  # also while one is made: of many threads that need the same one at once, one makes it
             made_at, context = self._kept.get(asked, (0.0, None))
-        if context is None or time.monotonic() - made_at > _CONTEXT_KEPT_S:
-            context = _unverified() if skip_verify else _verified(ca_file)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if certificate is not None:
-                _show(context, certificate, key, passphrase)
-            if _OPENSSL_VERIFIES:
-                with self._lock:
+            if context is None or time.monotonic() - made_at > _CONTEXT_KEPT_S:
+                context = _unverified() if skip_verify else _verified(ca_file)
+                context.minimum_version = ssl.TLSVersion.TLSv1_2
+                if certificate is not None:
+                    _show(context, certificate, key, passphrase)
+                if _OPENSSL_VERIFIES:
                     self._kept[asked] = (time.monotonic(), context)
         return context
 

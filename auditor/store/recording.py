@@ -31,6 +31,9 @@ _MICROSECOND = timedelta(microseconds=1)
 MAX_KEPT = 2048
 """Judgements whose findings stay at hand, with the digest of them."""
 
+MAX_TEXTS = 4096
+"""Findings whose JSON stays at hand."""
+
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
@@ -44,6 +47,7 @@ class Judgements:
 
     def __init__(self) -> None:
         self._kept: Recent[str, _Judged] = Recent(MAX_KEPT)
+        self._texts: Recent[int, tuple[Finding, str]] = Recent(MAX_TEXTS)
 
     def findings(self, connection: Connection, path: Path, key: str, as_of: date) -> tuple[Finding, ...] | None:
         """What is stored under `key`, dated `as_of`; None where nothing is."""
@@ -58,14 +62,27 @@ class Judgements:
         self._kept.put(key, _Judged(as_of, found, row.digest))
         return found
 
-    def mark(self, judgement: Judgement, as_of: date) -> str:
-        """The digest of its findings' document."""
+    def marked(self, judgement: Judgement, as_of: date) -> tuple[str, Callable[[], str]]:
+        """The digest of its findings' document, and what gives the document."""
         kept = self._kept.get(judgement.key)
         if kept is not None and kept.findings == judgement.findings:
-            return kept.mark
-        mark = digest_text(_text_of(judgement.findings))
+            return kept.mark, lambda: self._text_of(judgement.findings)
+        text = self._text_of(judgement.findings)
+        mark = digest_text(text)
         self._kept.put(judgement.key, _Judged(as_of, judgement.findings, mark))
-        return mark
+        return mark, lambda: text
+
+    def _text_of(self, findings: Iterable[Finding]) -> str:
+        """The canonical JSON of all; targets that say the same share findings, which then are written out once."""
+        return f"[{','.join(map(self._written, findings))}]"
+
+    def _written(self, finding: Finding) -> str:
+        known = self._texts.get(id(finding))
+        if known is not None and known[0] is finding:
+            return known[1]
+        text = canonical(finding.document())
+        self._texts.put(id(finding), (finding, text))
+        return text
 
 
 @dataclass(slots=True)
@@ -153,10 +170,9 @@ def _concluded(
     }
     context = {name: getattr(collection, name) for name in CONTEXT_FIELDS}
     remark = {"message": read.message, "hint": read.hint}
-    findings = assessment.judgement.findings
     marks: dict[str, str | None] = {
         "snapshot": _put(texts[tables.snapshots], read.snapshot.digest, _snapshot_text(read.snapshot)) if read.snapshot else None,
-        "findings": _put(texts[tables.findings], judgements.mark(assessment.judgement, read.started_at.date()), lambda: _text_of(findings)),
+        "findings": _put(texts[tables.findings], *judgements.marked(assessment.judgement, read.started_at.date())),
         "context": _note(texts[tables.contexts], context),
         "remark": _note(texts[tables.remarks], remark) if any(remark.values()) else None,
         "changes": _note(texts[tables.changes], [change.document() for change in assessment.changes]) if assessment.changes else None,
@@ -290,10 +306,6 @@ def _note(texts: dict[str, Callable[[], str]], value: Any) -> str:
 
 def _snapshot_text(snapshot: Snapshot) -> Callable[[], str]:
     return lambda: canonical(snapshot.document())
-
-
-def _text_of(findings: Iterable[Finding]) -> str:
-    return canonical([finding.document() for finding in findings])
 
 
 @lru_cache(maxsize=MAX_KEPT)
