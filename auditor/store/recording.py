@@ -168,12 +168,12 @@ def _concluded(
         **{name: getattr(collection, name) for name in READ_FIELDS},
         "previous_id": _previous(connection, known, assessment.previous_digest),
     }
-    context = {name: getattr(collection, name) for name in CONTEXT_FIELDS}
+    context, mark = _context(*(getattr(collection, name) for name in CONTEXT_FIELDS))
     remark = {"message": read.message, "hint": read.hint}
     marks: dict[str, str | None] = {
         "snapshot": _put(texts[tables.snapshots], read.snapshot.digest, _snapshot_text(read.snapshot)) if read.snapshot else None,
         "findings": _put(texts[tables.findings], *judgements.marked(assessment.judgement, read.started_at.date())),
-        "context": _note(texts[tables.contexts], context),
+        "context": _put(texts[tables.contexts], mark, lambda: context),
         "remark": _note(texts[tables.remarks], remark) if any(remark.values()) else None,
         "changes": _note(texts[tables.changes], [change.document() for change in assessment.changes]) if assessment.changes else None,
         "waivers": _note(texts[tables.waivers], [waiver.document() for waiver in assessment.waivers]) if assessment.waivers else None,
@@ -306,6 +306,12 @@ def _note(texts: dict[str, Callable[[], str]], value: Any) -> str:
 
 def _snapshot_text(snapshot: Snapshot) -> Callable[[], str]:
     return lambda: canonical(snapshot.document())
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _context(*fields: str | int | bool | None) -> tuple[str, str]:
+    text = canonical(dict(zip(CONTEXT_FIELDS, fields, strict=True)))
+    return text, digest_text(text)
 
 
 @lru_cache(maxsize=MAX_KEPT)
