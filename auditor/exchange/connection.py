@@ -234,12 +234,13 @@ class Deadline(httpcore.NetworkBackend):
         self._expires_at = 0.0
         self._sockets = httpcore.SyncBackend()
 
-    def begin(self, timeout_s: float) -> "_Watchdog":
+    def begin(self, timeout_s: float) -> "_Watchdog | _NoWatchdog":
         """Let everything from now on end within `timeout_s`; the caller cancels what it is given once the exchange is over."""
         self._expires_at = time.monotonic() + timeout_s
+        if not self.tls_in_tls:
+            return _NO_WATCHDOG
         watchdog = _Watchdog(timeout_s, self)
-        if self.tls_in_tls:
-            watchdog.start()
+        watchdog.start()
         return watchdog
 
     def left_s(self) -> float:
@@ -284,6 +285,18 @@ class _Watchdog(threading.Timer):
         self.has_cut = True
         with suppress(OSError, ValueError, AttributeError):  # closed already, or never opened
             self._deadline.socket.shutdown(socket.SHUT_RDWR)
+
+
+class _NoWatchdog:
+    """Where every wait has a time of its own, none is needed."""
+
+    has_cut = False
+
+    def cancel(self) -> None:
+        pass
+
+
+_NO_WATCHDOG = _NoWatchdog()
 
 
 class _Stream(httpcore.NetworkStream):

@@ -25,16 +25,6 @@ _UNREADABLE = (StoreError, TypeError, ValueError, OverflowError)
 """What comes of a value that the auditor never wrote: of another type, or out of range."""
 _MICROSECOND = timedelta(microseconds=1)
 READS = tuple(kind for kind in Kind if kind.is_read)
-DOCUMENTS = (
-    tables.snapshots,
-    tables.policies,
-    tables.findings,
-    tables.contexts,
-    tables.remarks,
-    tables.changes,
-    tables.waivers,
-    tables.configurations,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,7 +174,7 @@ def verify(connection: Connection, path: Path) -> Verified:
     Raises:
         StoreError: A document does not have its digest; the message names it.
     """
-    for table in DOCUMENTS:
+    for table in tables.DOCUMENTS:
         for row in connection.execute(select(table.c.digest, table.c.document)).yield_per(BATCH):
             checked(path, table, row.digest, row.document)
     return recompute(connection)

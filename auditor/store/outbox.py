@@ -64,22 +64,25 @@ class Telling:
     is_partial: bool
 
 
-def tell(connection: Connection, path: Path, tellings: Sequence[Telling]) -> None:
-    """Owe what reads are worth telling, and write down what people know then."""
-    new, changed = [], []
+def tell(connection: Connection, path: Path, tellings: Sequence[Telling]) -> list[str]:
+    """Owe what reads are worth telling, and write down what people know then; returns of each how it is on record now."""
+    new, changed, now = [], [], []
     for one in tellings:
         before = _told(path, one.told) if one.told is not None else Told()
         remind_after = one.alerting.remind_after
         found = news(one.assessment, before, target=one.target, policy=one.policy, remind_after=remind_after, is_partial=one.is_partial)
         owe(connection, found.notices, one.alerting)
+        after = one.told if one.told is not None and found.told == before else canonical(found.told.document())
+        now.append(after)
         if one.told is None:
-            new.append({"target_id": one.target_id, "document": canonical(found.told.document())})
-        elif found.told != before:
-            changed.append({"of": one.target_id, "text": canonical(found.told.document())})
+            new.append({"target_id": one.target_id, "document": after})
+        elif after != one.told:
+            changed.append({"of": one.target_id, "text": after})
     if new:
         connection.execute(insert(told), new)
     if changed:
         connection.execute(_TELL, changed)
+    return now
 
 
 def owe(connection: Connection, found: Sequence[Notice], alerting: Alerting, *, once: str | None = None) -> None:

@@ -6,7 +6,7 @@ is written once, and only what is rare (drift, gaps, notices) is written one by 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,18 +18,22 @@ from auditor.core.ledger import Kind
 from auditor.core.model import Assessment, Finding, Judgement, Memory, Observation, Snapshot, TargetText
 from auditor.core.recent import Recent
 from auditor.errors import StoreError
-from auditor.store import calendar, events, outbox, situation, tables
+from auditor.store import calendar, events, outbox, tables
 from auditor.store.documents import inserted, interned_all
+from auditor.store.known import Known
 from auditor.store.ledger import BATCH, Chain
 from auditor.store.reading import CONTEXT_FIELDS, READ_FIELDS, Reading
 from auditor.store.run import Run
-from auditor.store.situation import Situation
+from auditor.store.situation import Sight, Situation
 from auditor.store.tables import observations
 
 _MICROSECOND = timedelta(microseconds=1)
 
 MAX_KEPT = 2048
 """Judgements whose findings stay at hand, with the digest of them."""
+
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""Later than any time that somebody asks for: what is known since then is nothing."""
 
 MAX_TEXTS = 4096
 """Findings whose JSON stays at hand."""
@@ -98,19 +102,21 @@ class _Recorded:
     number: int = 0
 
 
-def record(connection: Connection, path: Path, runs: Sequence[Run], judgements: Judgements) -> list[tuple[int, Assessment]]:
+def record(connection: Connection, path: Path, runs: Sequence[Run], judgements: Judgements, by_heart: Known) -> list[tuple[int, Assessment]]:
     """Judge and write runs, of different targets; returns of each the number of its observation, and its assessment.
+
+    `by_heart` was renewed in this transaction, and is to be forgotten if it fails.
 
     Raises:
         ValueError: The parts of one do not belong together.
         StoreError: A judgement's key already stands for other findings.
     """
     since = min(run.observation.started_at - run.look_back for run in runs)
-    known = situation.of_targets(connection, path, [run.target.name for run in runs], ended_since=since)
+    known = by_heart.situations(connection, path, [run.target.name for run in runs], ended_since=since)
     texts: dict[Table, dict[str, Callable[[], str]]] = {table: {} for table in _REFERRED.values()}
     done = [_concluded(connection, path, run, known.get(run.target.name), judgements, texts) for run in runs]
-    numbers = {name: interned_all(connection, table, texts[table]) for name, table in _REFERRED.items()}
-    judged = _judgement_ids(connection, path, done, numbers["findings"])
+    numbers = {name: by_heart.interned(connection, table, texts[table]) for name, table in _REFERRED.items()}
+    judged = _judgement_ids(connection, path, done, numbers["findings"], by_heart)
     first = connection.execute(select(func.coalesce(func.max(observations.c.id), 0))).scalar_one() + 1
     chain, rows = Chain(connection), []
     for number, one in enumerate(done, first):
@@ -126,7 +132,9 @@ def record(connection: Connection, path: Path, runs: Sequence[Run], judgements: 
     _remember(connection, done)
     for one in done:
         events.record(connection, one.known.target_id, one.number, one.assessment.drift, one.run.observation.started_at, known=one.known.events)
-    outbox.tell(connection, path, [_telling(one) for one in done])
+    told = outbox.tell(connection, path, [_telling(one) for one in done])
+    for one, document in zip(done, told, strict=True):
+        by_heart.note(one.run.target.name, _afterwards(one, document))
     return [(one.number, one.assessment) for one in done]
 
 
@@ -152,7 +160,7 @@ def _concluded(
     """`run` judged, its slot served, and the documents that it refers to among the `texts`."""
     if run.target.name != run.observation.target:
         raise ValueError("this target and policy are not those of the assessment")
-    known = known or _new(connection, run.target)
+    known = known or _new(connection, run.target, run.observation.started_at - run.look_back)
     read, slot, settled_until = _serving(connection, run, known)
     past = known.past(connection, path, read, ended_since=read.started_at - run.look_back)
     assessment = run.conclude(read, past, lambda key, as_of: judgements.findings(connection, path, key, as_of))
@@ -192,9 +200,29 @@ def _serving(connection: Connection, run: Run, known: Situation) -> tuple[Observ
     return read, slot, calendar.serve(connection, known.target_id, known.agreed, done, slot, read.started_at)
 
 
-def _new(connection: Connection, target: TargetText) -> Situation:
+def _new(connection: Connection, target: TargetText, ended_since: datetime) -> Situation:
     document = _target_text(target)
-    return Situation(target_id=inserted(connection, tables.targets, {"name": target.name, "document": document}), document=document)
+    number = inserted(connection, tables.targets, {"name": target.name, "document": document})
+    return Situation(target_id=number, document=document, ended_since=ended_since)
+
+
+def _afterwards(one: _Recorded, told: str) -> Situation:
+    """How the target stands now; its events, where they changed, are asked for anew."""
+    read, drift = one.assessment.observation, one.assessment.drift
+    seen = one.known.seen
+    if read.snapshot is not None:
+        seen = Sight(observation_id=one.number, at=read.started_at, digest=read.snapshot.digest, snapshot=read.snapshot)
+    is_same = not (drift.opened or drift.ended) and all(event in one.known.events for event in drift.open)
+    return replace(
+        one.known,
+        document=_target_text(one.run.target),
+        settled_until=one.settled_until,
+        memory=one.run.memory,
+        told=told,
+        policy_digest=one.assessment.judgement.policy_digest,
+        seen=seen,
+        ended_since=one.known.ended_since if is_same else NEVER,
+    )
 
 
 def _remember(connection: Connection, done: Sequence[_Recorded]) -> None:
@@ -213,21 +241,23 @@ def _remember(connection: Connection, done: Sequence[_Recorded]) -> None:
         connection.execute(_REMEMBER, changed)
 
 
-def _judgement_ids(connection: Connection, path: Path, done: Sequence[_Recorded], findings: Mapping[str, int]) -> dict[str, int]:
+def _judgement_ids(connection: Connection, path: Path, done: Sequence[_Recorded], findings: Mapping[str, int], by_heart: Known) -> dict[str, int]:
     """The numbers of the judgements by their keys, those that are new written."""
     table = tables.judgements
     wanted = {one.assessment.judgement.key: one for one in done}
-    query = select(table.c.id, table.c.key, table.c.findings_id).where(table.c.key.in_(wanted))
-    known = {row.key: row for row in connection.execute(query)}
+    known = {key: row for key in wanted if (row := by_heart.judgements.get(key)) is not None}
+    if others := [key for key in wanted if key not in known]:
+        query = select(table.c.key, table.c.id, table.c.findings_id).where(table.c.key.in_(others))
+        known |= {row.key: (row.id, row.findings_id) for row in connection.execute(query).all()}
     for one in done:
         key, mark = one.assessment.judgement.key, one.marks["findings"]
-        stored = known[key].findings_id if key in known else findings[wanted[key].marks["findings"] or ""]
+        stored = known[key][1] if key in known else findings[wanted[key].marks["findings"] or ""]
         if stored != findings[mark or ""]:
             raise StoreError(
                 f"{path}: the judgement {key} was stored with other findings",
                 hint="one key means one judgement: this is a fault of the auditor, please report it",
             )
-    found = {key: int(row.id) for key, row in known.items()}
+    found = {key: number for key, (number, _) in known.items()}
     new = [one for key, one in wanted.items() if key not in found]
     if new:
         policies = _policy_ids(connection, new)
@@ -241,7 +271,9 @@ def _judgement_ids(connection: Connection, path: Path, done: Sequence[_Recorded]
         ]
         connection.execute(insert(table), rows)
         written = select(table.c.id, table.c.key).where(table.c.key.in_([row["key"] for row in rows]))
-        found |= {row.key: row.id for row in connection.execute(written)}
+        found |= {row.key: row.id for row in connection.execute(written).all()}
+    for key, one in wanted.items():
+        by_heart.judgements.put(key, (found[key], findings[one.marks["findings"] or ""]))
     return found
 
 

@@ -41,7 +41,7 @@ class Sight:
 class Situation:
     """One target, as far as recording a read of it needs. `policy_digest` is that of the policy which judged its newest read.
 
-    `events` are the open ones, those that ended lately, and all of the secret whose age counts.
+    `events` are the open ones, those that ended after `ended_since`, and all of the secret whose age counts.
     """
 
     target_id: int
@@ -52,6 +52,7 @@ class Situation:
     policy_digest: str | None = None
     seen: Sight | None = None
     agreed: tuple[Terms, ...] = ()
+    ended_since: datetime
     events: tuple[DriftEvent, ...] = ()
     approvals: tuple[Approval, ...] = ()
 
@@ -86,6 +87,7 @@ def of_targets(connection: Connection, path: Path, names: Sequence[str], *, ende
             policy_digest=row.policy_digest,
             seen=_sight(path, row) if row.seen_id is not None else None,
             agreed=agreed.get(row.id, ()),
+            ended_since=ended_since,
             events=happened.get(row.id, ()),
             approvals=approved.get(row.id, ()),
         )

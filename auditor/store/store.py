@@ -58,6 +58,7 @@ from auditor.store.calendar import Planned
 from auditor.store.care import Pruned
 from auditor.store.condition import Condition, Stats
 from auditor.store.history import Sighting
+from auditor.store.known import Known
 from auditor.store.ledger import Entry, Verified
 from auditor.store.reading import Reading, last_seen, newest_of
 from auditor.store.recording import Judgements
@@ -84,7 +85,8 @@ class Store:
         self._writer = engine.execution_options(writes=True)
         # SQLite lets writers wait by sleeping longer and longer; threads of one process can queue
         self._writes = Lock()
-        self._judgements = Judgements()
+        self._recorder: Connection | None = None
+        self._judgements, self._known = Judgements(), Known()
         self._together: Together[Run, tuple[int, Assessment]] = Together(self._record, key=lambda run: run.target.name)
 
     @classmethod
@@ -106,6 +108,8 @@ class Store:
         return cls(path, sqlite.engine(path))
 
     def close(self) -> None:
+        if self._recorder is not None:
+            self._recorder.close()
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -250,8 +254,20 @@ class Store:
         return self._together.do(run)[1]
 
     def _record(self, runs: Sequence[Run]) -> list[tuple[int, Assessment]]:
-        with self._writing() as connection:
-            return recording.record(connection, self._path, runs, self._judgements)
+        """For one thread at a time, over a connection of its own: by that it is told whether others have written meanwhile."""
+        with sqlite.store_errors(self._path), self._writes:
+            if self._recorder is None:
+                self._recorder = self._writer.connect()
+            connection = self._recorder
+            try:
+                with connection.begin():
+                    self._known.renew(connection)
+                    return recording.record(connection, self._path, runs, self._judgements, self._known)
+            except BaseException:
+                self._known.forget()
+                self._recorder = None
+                connection.close()
+                raise
 
     def is_writable(self) -> bool:
         """Whether the database can be written now, to the disk: a full one shows, and so does a folder without permission."""
