@@ -110,6 +110,7 @@ class Store:
     def close(self) -> None:
         if self._recorder is not None:
             self._recorder.close()
+            self._recorder = None
         self._engine.dispose()
 
     def __enter__(self) -> Self:
