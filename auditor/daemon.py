@@ -21,7 +21,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from auditor import instance, publish, sdnotify
 from auditor.app import App
 from auditor.core.coverage import MissedBecause
-from auditor.core.model import Schedule, Target
+from auditor.core.model import Memory, Schedule, Target
 from auditor.core.slots import next_slot, offset_of
 from auditor.errors import AuditorError, ConfigError
 from auditor.health import HealthServer, Watched
@@ -66,11 +66,12 @@ class Reads:
         """Begin a read of every target that owes one now, and come back at once."""
         try:
             due = self.app.auditor.due(self.app.config.targets, self.app.clock())
+            memories = self.app.store.memories([target.name for target in due])
             with self._lock:
                 new = [target for target in due if target.name not in self._running]
                 self._running.update(target.name for target in new)
             for target in new:
-                self._begin(target)
+                self._begin(target, memories[target.name])
         except Exception:  # an edge: a database that is locked for once must not end the alarm
             log.exception("what is due cannot be told")
 
@@ -84,8 +85,8 @@ class Reads:
             log.warning("reads were left: they took longer than the grace period", extra={"targets": sorted(self._running)})
         return not self._running
 
-    def _begin(self, target: Target) -> None:
-        future = self._pool.submit(self._read, target)
+    def _begin(self, target: Target, memory: Memory) -> None:
+        future = self._pool.submit(self._read, target, memory)
         future.add_done_callback(lambda done: self._over(target.name, is_recorded=not done.cancelled() and done.result()))
 
     def _over(self, name: str, *, is_recorded: bool) -> None:
@@ -96,10 +97,10 @@ class Reads:
         if is_sweep_complete:
             _guarded(self.app.beat, "the heartbeat failed")
 
-    def _read(self, target: Target) -> bool:
+    def _read(self, target: Target, memory: Memory) -> bool:
         try:
             auditor = replace(self.app.auditor)  # one of its own, for what went wrong with this read
-            auditor.audit(target, at=self.app.clock())
+            auditor.audit(target, at=self.app.clock(), memory=memory)
         except Exception:  # an edge: one target's failing read must not end the others
             log.exception("audit failed", extra={"target": target.name})
             return False

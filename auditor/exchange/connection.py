@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -152,15 +153,14 @@ class TlsContexts:
             Trouble: One of the files cannot be used.
         """
         asked = (*(_stamp(path) for path in (ca_file, certificate, key)), skip_verify)
-        with self._lock:
+        with self._lock:  # also while one is made: of many threads that need the same one at once, one makes it
             made_at, context = self._kept.get(asked, (0.0, None))
-        if context is None or time.monotonic() - made_at > _CONTEXT_KEPT_S:
-            context = _unverified() if skip_verify else _verified(ca_file)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if certificate is not None:
-                _show(context, certificate, key, passphrase)
-            if _OPENSSL_VERIFIES:
-                with self._lock:
+            if context is None or time.monotonic() - made_at > _CONTEXT_KEPT_S:
+                context = _unverified() if skip_verify else _verified(ca_file)
+                context.minimum_version = ssl.TLSVersion.TLSv1_2
+                if certificate is not None:
+                    _show(context, certificate, key, passphrase)
+                if _OPENSSL_VERIFIES:
                     self._kept[asked] = (time.monotonic(), context)
         return context
 
@@ -234,12 +234,13 @@ class Deadline(httpcore.NetworkBackend):
         self._expires_at = 0.0
         self._sockets = httpcore.SyncBackend()
 
-    def begin(self, timeout_s: float) -> "_Watchdog":
+    def begin(self, timeout_s: float) -> "_Watchdog | _NoWatchdog":
         """Let everything from now on end within `timeout_s`; the caller cancels what it is given once the exchange is over."""
         self._expires_at = time.monotonic() + timeout_s
+        if not self.tls_in_tls:
+            return _NO_WATCHDOG
         watchdog = _Watchdog(timeout_s, self)
-        if self.tls_in_tls:
-            watchdog.start()
+        watchdog.start()
         return watchdog
 
     def left_s(self) -> float:
@@ -284,6 +285,18 @@ class _Watchdog(threading.Timer):
         self.has_cut = True
         with suppress(OSError, ValueError, AttributeError):  # closed already, or never opened
             self._deadline.socket.shutdown(socket.SHUT_RDWR)
+
+
+class _NoWatchdog:
+    """Where every wait has a time of its own, none is needed."""
+
+    has_cut = False
+
+    def cancel(self) -> None:
+        pass
+
+
+_NO_WATCHDOG = _NoWatchdog()
 
 
 class _Stream(httpcore.NetworkStream):
@@ -334,11 +347,13 @@ def _verified_chain(tls: Any, context: ssl.SSLContext) -> tuple[bytes, ...]:
 
 
 def _addresses(host: str, port: int, *, within_s: float) -> list[str]:
-    """The addresses of `host`, asked for in a thread of its own: no resolver call can be given a deadline.
+    """The addresses of `host`; a name is asked for in a thread of its own: no resolver call can be given a deadline.
 
     Raises:
         Trouble: None was found, or not in time.
     """
+    with suppress(ValueError):
+        return [str(ip_address(host))]
     found: Queue[list[str] | Exception] = Queue()
 
     def ask() -> None:

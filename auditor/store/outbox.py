@@ -7,9 +7,10 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import lru_cache
 from pathlib import Path
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, and_, bindparam, insert, or_, select, update
 
 from auditor.core.canonical import canonical, digest
 from auditor.core.model import Assessment, DeliveryState, Notice, PolicyText, TargetText
@@ -20,6 +21,9 @@ from auditor.store.tables import deliveries, known_channels, notices, targets, t
 
 MAX_BATCH = 200
 """So many notices make one message; what is owed beyond them makes the next."""
+
+MAX_KEPT = 2048
+"""So much of what targets were told of stays rebuilt from its text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,28 +48,41 @@ class Owed:
     reason: str | None
 
 
-def tell(
-    connection: Connection,
-    path: Path,
-    target_id: int,
-    assessment: Assessment,
-    target: TargetText,
-    policy: PolicyText,
-    alerting: Alerting,
-    *,
-    is_partial: bool,
-) -> None:
-    """Owe what a read is worth telling, and write down what people know then. `is_partial`: it was judged by a part of the policy."""
-    document = connection.execute(select(told.c.document).where(told.c.target_id == target_id)).scalar()
-    before = _told(path, document) if document is not None else Told()
-    rules = {rule.id: rule for rule in policy.rules}
-    found = news(assessment, before, target=target, rules=rules, policy=policy.name, remind_after=alerting.remind_after, is_partial=is_partial)
-    owe(connection, found.notices, alerting)
-    after = canonical(found.told.document())
-    if document is None:
-        connection.execute(insert(told).values(target_id=target_id, document=after))
-    elif after != document:
-        connection.execute(update(told).where(told.c.target_id == target_id).values(document=after))
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Telling:
+    """A read that may be worth telling, and what people were told of its target before, as it is on record (None: nothing).
+
+    `is_partial`: it was judged by a part of the policy.
+    """
+
+    target_id: int
+    told: str | None
+    assessment: Assessment
+    target: TargetText
+    policy: PolicyText
+    alerting: Alerting
+    is_partial: bool
+
+
+def tell(connection: Connection, path: Path, tellings: Sequence[Telling]) -> list[str]:
+    """Owe what reads are worth telling, and write down what people know then; returns of each how it is on record now."""
+    new, changed, now = [], [], []
+    for one in tellings:
+        before = _told(path, one.told) if one.told is not None else Told()
+        remind_after = one.alerting.remind_after
+        found = news(one.assessment, before, target=one.target, policy=one.policy, remind_after=remind_after, is_partial=one.is_partial)
+        owe(connection, found.notices, one.alerting)
+        after = one.told if one.told is not None and found.told == before else canonical(found.told.document())
+        now.append(after)
+        if one.told is None:
+            new.append({"target_id": one.target_id, "document": after})
+        elif after != one.told:
+            changed.append({"of": one.target_id, "text": after})
+    if new:
+        connection.execute(insert(told), new)
+    if changed:
+        connection.execute(_TELL, changed)
+    return now
 
 
 def owe(connection: Connection, found: Sequence[Notice], alerting: Alerting, *, once: str | None = None) -> None:
@@ -152,8 +169,12 @@ def _owe(connection: Connection, notice: Notice, channels: Sequence[str], alerti
         connection.execute(insert(deliveries).values(row))
 
 
+@lru_cache(maxsize=MAX_KEPT)
 def _told(path: Path, document: str) -> Told:
     return rebuilt(path, "what was told", lambda text: Told.from_document(json.loads(text)), document)
+
+
+_TELL = update(told).where(told.c.target_id == bindparam("of")).values(document=bindparam("text"))
 
 
 def _notice(path: Path, document: str) -> Notice:

@@ -26,6 +26,7 @@ from auditor.core.model import (
     Finding,
     Memory,
     Notice,
+    PolicyText,
     ReadOutcome,
     Revocation,
     Shape,
@@ -36,22 +37,39 @@ from auditor.core.model import (
 )
 from auditor.core.notices import Alerting
 from auditor.errors import StoreError
-from auditor.store import approvals, calendar, care, condition, events, history, inspection, ledger, notes, outbox, recording, schema, sqlite, tables
+from auditor.store import (
+    approvals,
+    calendar,
+    care,
+    condition,
+    events,
+    history,
+    inspection,
+    ledger,
+    notes,
+    outbox,
+    recording,
+    schema,
+    situation,
+    sqlite,
+    tables,
+)
 from auditor.store.calendar import Planned
 from auditor.store.care import Pruned
 from auditor.store.condition import Condition, Stats
 from auditor.store.history import Sighting
+from auditor.store.known import Known
 from auditor.store.ledger import Entry, Verified
 from auditor.store.reading import Reading, last_seen, newest_of
+from auditor.store.recording import Judgements
+from auditor.store.run import Run
 from auditor.store.tables import observations
+from auditor.store.together import Together
 
 _MICROSECOND = timedelta(microseconds=1)
 
 GAP_LOOK_BACK = timedelta(days=40)
 """A gap is told from its begin, if that lies no longer than this before the period."""
-
-MAX_SHAPES_SOUGHT = 50
-"""So many different states of one target are looked through for one in another API shape."""
 
 
 class Store:
@@ -67,6 +85,9 @@ class Store:
         self._writer = engine.execution_options(writes=True)
         # SQLite lets writers wait by sleeping longer and longer; threads of one process can queue
         self._writes = Lock()
+        self._recorder: Connection | None = None
+        self._judgements, self._known = Judgements(), Known()
+        self._together: Together[Run, tuple[int, Assessment]] = Together(self._record, key=lambda run: run.target.name)
 
     @classmethod
     def open(cls, url: str, *, create: bool) -> "Store":
@@ -87,6 +108,9 @@ class Store:
         return cls(path, sqlite.engine(path))
 
     def close(self) -> None:
+        if self._recorder is not None:
+            self._recorder.close()
+            self._recorder = None
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -97,8 +121,12 @@ class Store:
 
     def memory(self, target: str) -> Memory:
         """What is remembered of `target`; an empty Memory for one that was never read."""
+        return self.memories([target])[target]
+
+    def memories(self, targets: Sequence[str]) -> dict[str, Memory]:
+        """What is remembered of each of these targets; an empty Memory for one that was never read."""
         with self._reading() as connection:
-            return recording.remembered(connection, target) or Memory()
+            return dict.fromkeys(targets, Memory()) | recording.remembered(connection, targets)
 
     def last_observed(self, target: str) -> tuple[datetime, Snapshot] | None:
         """The newest observed state of `target` and when its read began; None where it was never seen."""
@@ -107,16 +135,9 @@ class Store:
             return None if row is None else (row.started_at, Reading(connection, self._path).snapshot(row.snapshot_id))
 
     def last_observed_as(self, target: str, shape: Shape) -> tuple[datetime, Snapshot] | None:
-        """The newest state of `target` that shows a profile in this shape, among its `MAX_SHAPES_SOUGHT` newest different ones."""
-        newest = func.max(observations.c.id)
-        mine = select(observations.c.snapshot_id, func.max(observations.c.started_at).label("at")).join(tables.targets)
-        query = mine.where(tables.targets.c.name == target, observations.c.snapshot_id.is_not(None)).group_by(observations.c.snapshot_id)
+        """The newest state of `target` that shows a profile in this shape, among its newest different ones."""
         with self._reading() as connection:
-            for row in connection.execute(query.order_by(newest.desc()).limit(MAX_SHAPES_SOUGHT)).all():
-                snapshot = Reading(connection, self._path).snapshot(row.snapshot_id)
-                if snapshot.configured and snapshot.shape is shape:
-                    return row.at, snapshot
-        return None
+            return situation.seen_as(connection, self._path, target, shape)
 
     def drift_of(self, target: str, *, ended_since: datetime) -> tuple[tuple[DriftEvent, ...], tuple[DriftEvent, ...]]:
         """The open drift events of `target`, and those that ended after `ended_since`; the oldest first."""
@@ -212,9 +233,42 @@ class Store:
             ValueError: The parts do not belong together, or a time has no zone.
             StoreError: Also where the judgement's key already stands for other findings.
         """
-        with self._writing() as connection:
-            alerting = alerting or Alerting()
-            return recording.record(connection, self._path, assessment, target, policy_document, memory, alerting, is_partial=is_partial)
+        run = Run(
+            target=target,
+            observation=assessment.observation,
+            memory=memory,
+            conclude=lambda _read, _past, _stored: assessment,
+            policy=PolicyText.from_document(policy_document),
+            policy_document=policy_document,
+            alerting=alerting or Alerting(),
+            is_partial=is_partial,
+        )
+        return self._together.do(run)[0]
+
+    def conclude(self, run: Run) -> Assessment:
+        """Judge one read by what is known of its target, and write what it comes to, all or nothing; with those of other threads that come meanwhile.
+
+        Raises:
+            ValueError: The parts do not belong together.
+            StoreError: Also where the judgement's key already stands for other findings.
+        """
+        return self._together.do(run)[1]
+
+    def _record(self, runs: Sequence[Run]) -> list[tuple[int, Assessment]]:
+        """For one thread at a time, over a connection of its own: by that it is told whether others have written meanwhile."""
+        with sqlite.store_errors(self._path), self._writes:
+            if self._recorder is None:
+                self._recorder = self._writer.connect()
+            connection = self._recorder
+            try:
+                with connection.begin():
+                    self._known.renew(connection)
+                    return recording.record(connection, self._path, runs, self._judgements, self._known)
+            except BaseException:
+                self._known.forget()
+                self._recorder = None
+                connection.close()
+                raise
 
     def is_writable(self) -> bool:
         """Whether the database can be written now, to the disk: a full one shows, and so does a folder without permission."""

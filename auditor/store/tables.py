@@ -200,6 +200,9 @@ waivers = _documents("waivers")
 configurations = _documents("configurations")
 """What a configuration said, secrets by reference as ever: by it the next one is told what it changes."""
 
+DOCUMENTS = (snapshots, policies, findings, contexts, remarks, changes, waivers, configurations)
+"""Tables of documents."""
+
 judgements = Table(
     "judgements",
     METADATA,

@@ -17,7 +17,7 @@ import pytest
 from auditor import daemon
 from auditor.app import App
 from auditor.config import load
-from auditor.core.model import Schedule
+from auditor.core.model import Memory, Schedule
 from auditor.daemon import SlotTrigger, serve
 from auditor.instance import only_one
 from tests.e2e.conftest import Site
@@ -66,7 +66,7 @@ def test_a_failing_job_does_not_end_the_daemon(site: Site, caplog: pytest.LogCap
     site.configure(schedule="{every: 15m}")
     with App(load(site.config)) as app:
         running = daemon.Daemon(app)
-        running._reads._read(app.config.targets[0])
+        running._reads._read(app.config.targets[0], Memory())
         running._report()
         (report,) = app.config.report_folder.glob("smtp-report-*.html")
         shutil.rmtree(app.config.report_folder)
@@ -75,7 +75,7 @@ def test_a_failing_job_does_not_end_the_daemon(site: Site, caplog: pytest.LogCap
         for path in site.folder.glob("auditor.db*"):
             path.unlink()
         site.database.mkdir()
-        running._reads._read(app.config.targets[0])
+        running._reads._read(app.config.targets[0], Memory())
         running._report()
     assert report.name.startswith("smtp-report-2")
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["audit failed", "report failed"]
