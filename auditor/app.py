@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from auditor.alerts import Paid
     from auditor.command.client import Reader
     from auditor.health import Watched
+    from auditor.instance import Held
     from auditor.notify import Channel, Means
     from auditor.report.view import View
     from auditor.store.store import Store
@@ -287,13 +288,13 @@ class App:
         """Policies, loaded and checked whole against the configuration."""
         return load_judge(self.config, framework=self.framework)
 
-    def watched(self, trouble: str = "") -> "Watched":
-        """What tells the health of this installation; `trouble` is what is wrong with the configuration's file."""
+    def watched(self, trouble: str = "", lock: "Held | None" = None) -> "Watched":
+        """What tells the health of this installation; `trouble` is what is wrong with the configuration's file, `lock` the daemon's."""
         from auditor.health import Watched
 
         today = self.clock().date()
         names = tuple(target.name for target in self.config.targets if not target.is_retired(today))
-        return Watched(store=self.store, targets=names, waivers=self.waiver_file.waivers, trouble=trouble)
+        return Watched(store=self.store, targets=names, waivers=self.waiver_file.waivers, trouble=trouble, lock=lock)
 
     def successor(self) -> "App":
         """An app of the configuration as its file says it now, checked whole; nothing is on record of it before `take_over`.

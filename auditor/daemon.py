@@ -25,7 +25,7 @@ from auditor.core.model import Schedule, Target
 from auditor.core.slots import next_slot, offset_of
 from auditor.errors import AuditorError, ConfigError
 from auditor.health import HealthServer, Watched
-from auditor.instance import only_one
+from auditor.instance import Held, only_one
 
 log = logging.getLogger("auditor.daemon")
 
@@ -125,8 +125,8 @@ def serve(app: App, *, stop: threading.Event | None = None) -> bool:
         ConfigError: No target has a schedule.
         InstanceError: Another daemon is at work on the same database.
     """
-    with only_one(app.config.database, at=app.clock()):
-        daemon = Daemon(app)
+    with only_one(app.config.database, at=app.clock()) as lock:
+        daemon = Daemon(app, lock)
         stop = stop or threading.Event()
         _on_signal(stop.set, reload=daemon.ask_to_reload)
         return daemon.run(stop)
@@ -135,11 +135,12 @@ def serve(app: App, *, stop: threading.Event | None = None) -> bool:
 class Daemon:
     """What runs: the app of the configuration in force, its reads, and the alarm clock."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, lock: Held | None = None) -> None:
+        """Make ready to run `app`; `lock` is what keeps other daemons away, and what health looks at."""
         _ = app.auditor, app.channels  # whatever is wrong with database, key, waivers, approvals or channels is said now, and not to a log line later
         for warning in app.alert_warnings():
             log.warning(warning)
-        self.app = app
+        self.app, self._lock = app, lock
         self.trouble = ""
         """Why the configuration in the file is not the one in force; empty where it is."""
         self._reads = Reads(app, workers=app.config.workers)
@@ -226,7 +227,7 @@ class Daemon:
         _guarded(self.app.deliver, "what is owed was not delivered")
 
     def _watched(self) -> Watched:
-        return self.app.watched(self.trouble)
+        return self.app.watched(self.trouble, self._lock)
 
     def _report(self) -> None:
         def write() -> None:

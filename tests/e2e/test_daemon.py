@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from auditor.app import App
 from auditor.config import load
 from auditor.core.model import Schedule
 from auditor.daemon import SlotTrigger, serve
-from auditor.instance import only_one
+from auditor.instance import holder, only_one
 from tests.e2e.conftest import Site
 
 
@@ -110,6 +111,9 @@ def test_a_second_daemon_on_one_database_exits_with_75_and_says_who_is_there(sit
         wait_for(lambda: "audited" in events_of(site))
         code, _, err = site.run("daemon")
         assert (code, f"process {process.pid} on " in err) == (75, True), err
+        held = holder(site.database)
+        assert held is not None
+        assert (held.pid, held.host) == (process.pid, platform.node())
     assert site.run("check")[0] == 0
     with only_one(site.database, at=datetime.now(UTC)):
         pass  # a killed daemon leaves no lock behind
