@@ -91,6 +91,7 @@ def check_up(app: App, names: Sequence[str], *, offline: bool, force: bool = Fal
     memory_of, about_store = _store(app)
     yield from (about_key, about_store, disk(app.config.database.parent))
     yield from _outward(app)
+    yield _schedules(app)
     faulty = any(check.status is Status.FAIL for check in written)
     reader = None if offline or faulty or key is None else app.reader(key)
     why = "" if reader or offline else "not asked: see above"
@@ -138,6 +139,17 @@ def _outward(app: App) -> Iterator[Check]:
     given = [getattr(channel, one.name) for channel in alerts.channels for one in fields(channel)]
     given += [health and health.token, heartbeat and heartbeat.url]
     yield from _secrets(app, [one for one in given if isinstance(one, SecretRef)])
+
+
+def _schedules(app: App) -> Check:
+    """Whether anything is owed at all: without a schedule nothing is overdue, no slot is missed, and a daemon does not start."""
+    targets = [target for target in app.config.targets if not target.is_retired(app.clock().date())]
+    scheduled = sum(target.schedule is not None for target in targets)
+    if scheduled:
+        return _ok("schedules", f"{scheduled} of {len(targets)} targets {'has' if scheduled == 1 else 'have'} one")
+    step = "give `schedule: {every: 15m}` under `defaults`; a timer or crontab line that runs `auditor check` serves it as well"
+    said = "no target has one: no read is owed, none is ever missed, and `auditor daemon` does not start"
+    return Check(name="schedules", status=Status.WARN, said=said, next_step=step)
 
 
 def _key(app: App) -> tuple[FingerprintKey | None, Check]:

@@ -463,9 +463,11 @@ def installation(told: Told) -> dict[str, str]:
 
 
 def test_offline_no_server_is_asked_and_what_is_written_is_checked(site: Site) -> None:
+    site.configure(schedule="{every: 15m}")
     told = doctor(site, "--offline")
     assert (told.code, site.simulator.requests) == (0, ())
-    assert installation(told) == dict.fromkeys(("configuration", "policies", "waivers", "baselines", "fingerprint key", "store", "disk"), "ok")
+    names = ("configuration", "policies", "waivers", "baselines", "fingerprint key", "store", "disk", "schedules")
+    assert installation(told) == dict.fromkeys(names, "ok")
     assert [check["name"] for check in told.checks if check["target"]] == ["schedule", "secret", "certificates"]
 
 
@@ -576,6 +578,20 @@ def test_an_empty_file_is_a_database_that_is_not_made_yet(site: Site) -> None:
 def test_a_disk_that_is_nearly_full_is_named(tmp_path: Path, low: int, none: int, status: Status) -> None:
     found = disk(tmp_path / "not" / "there", low=low, none=none)
     assert (found.status, "prune" in found.next_step) == (status, status is not Status.OK)
+
+
+def test_that_nothing_is_owed_is_warned_of(site: Site) -> None:
+    other = f"- name: other\n  url: {site.url}\n  auth: {{type: token, token: env:E2E_PASSWORD}}\n"
+    site.configure(targets=other)
+    bare = doctor(site, "--offline").line("schedules", "")
+    assert (bare["status"], "no target has one" in bare["said"]) == ("warn", True)
+    site.configure(targets=other, schedule="{every: 15m}")
+    assert doctor(site, "--offline").line("schedules", "") == {
+        "target": "", "name": "schedules", "status": "ok", "said": "1 of 2 targets has one", "next_step": ""
+    }  # fmt: skip
+    retired = other + "  schedule: {every: 15m}\n  retired_on: 2026-01-01\n"
+    site.configure(targets=retired)
+    assert doctor(site, "--offline").line("schedules", "")["status"] == "warn", "a retired target is not read"
 
 
 @pytest.mark.parametrize(
