@@ -23,7 +23,18 @@ from auditor import app as wiring
 from auditor import baselinefile
 from auditor.app import App
 from auditor.core.fingerprint import FingerprintKey
-from auditor.core.model import BasicAuth, ClientCredentials, Memory, Observation, ReadOutcome, SecretRef, StaticToken, Target, TrailOutcome
+from auditor.core.model import (
+    BasicAuth,
+    ClientCertificate,
+    ClientCredentials,
+    Memory,
+    Observation,
+    ReadOutcome,
+    SecretRef,
+    StaticToken,
+    Target,
+    TrailOutcome,
+)
 from auditor.core.slots import next_slot, offset_of
 from auditor.errors import AuditorError
 
@@ -137,8 +148,11 @@ def _outward(app: App) -> Iterator[Check]:
         except AuditorError as failure:
             yield _fail("channels", str(failure), failure.hint or "mend the line that is named")
     given = [getattr(channel, one.name) for channel in alerts.channels for one in fields(channel)]
+    given += [one.passphrase for one in given if isinstance(one, ClientCertificate)]
     given += [health and health.token, heartbeat and heartbeat.url]
     yield from _secrets(app, [one for one in given if isinstance(one, SecretRef)])
+    for outward in (*alerts.channels, *filter(None, [heartbeat])):
+        yield from _certificates(app, getattr(outward, "ca_file", None), getattr(outward, "client_certificate", None))
 
 
 def _schedules(app: App) -> Check:
@@ -234,7 +248,7 @@ def disk(folder: Path, *, low: int = LOW_DISK_BYTES, none: int = NO_DISK_BYTES) 
 
 
 def _target(app: App, target: Target, reader: "Reader | None", memory_of: Callable[[str], Memory], *, why: str, force: bool) -> Iterator[Check]:
-    own = [_schedule(app, target), *_secrets(app, _refs(target)), *_certificates(app, target)]
+    own = [_schedule(app, target), *_secrets(app, _refs(target)), *_certificates(app, target.ca_file, target.client_certificate)]
     if reader is not None and any(check.status is Status.FAIL for check in own):
         reader, why = None, "not asked: see above"
     if reader is not None:
@@ -277,19 +291,16 @@ def _secrets(app: App, refs: Iterable[SecretRef]) -> Iterator[Check]:
             yield _ok("secret", f"{ref}: found")
 
 
-def _certificates(app: App, target: Target) -> Iterator[Check]:
+def _certificates(app: App, ca_file: str | None, ours: ClientCertificate | None) -> Iterator[Check]:
     from auditor.exchange.connection import TlsContexts
     from auditor.exchange.trouble import Trouble
 
-    ours = target.client_certificate
-    named = [path for path in (target.ca_file, ours and ours.certificate) if path]
+    named = [path for path in (ca_file, ours and ours.certificate) if path]
     if not named:
         return
     try:
         passphrase = app.secret(ours.passphrase) if ours is not None and ours.passphrase is not None else None
-        TlsContexts().get(
-            ca_file=target.ca_file, certificate=ours.certificate if ours else None, key=ours.key if ours else None, passphrase=passphrase
-        )
+        TlsContexts().get(ca_file=ca_file, certificate=ours.certificate if ours else None, key=ours.key if ours else None, passphrase=passphrase)
     except AuditorError:
         return  # the secret is not there, which has its own line
     except Trouble as trouble:

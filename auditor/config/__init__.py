@@ -23,6 +23,7 @@ from auditor.config import alerts as alerting
 from auditor.config.alerts import Alerts
 from auditor.config.values import (
     FILE_NAME,
+    CertificateForm,
     Day,
     Duration,
     Label,
@@ -36,6 +37,7 @@ from auditor.config.values import (
     Volatile,
     anchored,
     beside,
+    certificate_of,
     crontab,
     known_zone,
 )
@@ -210,12 +212,6 @@ class _Token(Strict):
     token: Secret
 
 
-class _Certificate(Strict):
-    certificate: Text
-    key: Text | None = None
-    passphrase: Secret | None = None
-
-
 class _Schedule(Strict):
     every: Annotated[Duration, Field(ge=60)] | None = None
     cron: Annotated[str, AfterValidator(crontab)] | None = None
@@ -227,7 +223,7 @@ class TargetSettings(Strict):
 
     api_path: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$")] | None = None
     auth: Annotated[_Basic | _OAuth | _Token, Field(discriminator="type")] | None = None
-    client_certificate: _Certificate | None = None
+    client_certificate: CertificateForm | None = None
     ca_file: Text | None = None
     insecure_skip_verify: bool | None = None
     insecure_http: bool | None = None
@@ -324,13 +320,7 @@ def _target(source: yamlfile.YamlFile, content: _File, index: int, entry: _Targe
         name=entry.name,
         url=url,
         auth=_auth(auth, folder),
-        client_certificate=model.ClientCertificate(
-            certificate=str(beside(folder, certificate.certificate)),
-            key=str(beside(folder, certificate.key)) if certificate.key else None,
-            passphrase=anchored(certificate.passphrase, folder) if certificate.passphrase else None,
-        )
-        if certificate
-        else None,
+        client_certificate=certificate_of(certificate, folder) if certificate else None,
         ca_file=str(beside(folder, values["ca_file"])) if values.get("ca_file") else None,
         insecure_skip_verify=bool(values.get("insecure_skip_verify")),
         insecure_http=insecure_http,
@@ -511,7 +501,7 @@ def _known_keys(place: tuple[str | int, ...], document: Any) -> list[str]:
             forms: dict[str, type[Strict]] = {"basic": _Basic, "oauth": _OAuth, "token": _Token}
             form = forms[value["type"]]
         case (*_, "client_certificate"):
-            form = _Certificate
+            form = CertificateForm
         case (*_, "schedule"):
             form = _Schedule
         case ("report",):

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Protocol, assert_never, get_args
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from auditor.config.values import (
+    CertificateForm,
     Duration,
     HostName,
     Label,
@@ -23,6 +24,7 @@ from auditor.config.values import (
     UrlOrSecret,
     anchored,
     beside,
+    certificate_of,
     known_zone,
 )
 from auditor.core import model
@@ -109,6 +111,7 @@ class SyslogForm(ChannelForm):
     facility: Facility = "audit"
     enterprise: Annotated[int, Field(ge=1, le=2**32 - 1)] = 32473
     ca_file: Text | None = None
+    client_certificate: CertificateForm | None = None
 
 
 class QuietHoursForm(Strict):
@@ -242,6 +245,7 @@ def _channel(source: YamlFile, form: AlertsForm, index: int, folder: Path) -> Ch
                 facility=facility,
                 enterprise=entry.enterprise,
                 ca_file=_path(entry.ca_file, folder),
+                client_certificate=certificate_of(entry.client_certificate, folder) if entry.client_certificate else None,
             )
         case _:
             assert_never(entry)

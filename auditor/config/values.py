@@ -132,6 +132,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
+class CertificateForm(Strict):
+    certificate: Text
+    key: Text | None = None
+    passphrase: Secret | None = None
+
+
 # --- paths: relative ones count from the folder of the file -------------------------------------------------------
 
 
@@ -141,6 +147,15 @@ def beside(folder: Path, text: str) -> Path:
         return (folder / Path(text).expanduser()).resolve()
     except (RuntimeError, ValueError, OSError) as failure:
         raise ConfigError(f"{folder / FILE_NAME}: {text!r} is no path: {failure}", hint="write the path out") from None
+
+
+def certificate_of(form: CertificateForm, folder: Path) -> model.ClientCertificate:
+    """The certificate that `form` names, paths written out."""
+    return model.ClientCertificate(
+        certificate=str(beside(folder, form.certificate)),
+        key=str(beside(folder, form.key)) if form.key else None,
+        passphrase=anchored(form.passphrase, folder) if form.passphrase else None,
+    )
 
 
 def anchored(ref: SecretRef, folder: Path) -> SecretRef:

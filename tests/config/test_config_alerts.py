@@ -8,7 +8,7 @@ import pytest
 
 from auditor import config, yamlfile
 from auditor.config import Alerts, Config
-from auditor.core.model import AppriseChannel, Heartbeat, MailChannel, MailTls, SecretRef, Severity, SyslogChannel, WebhookChannel
+from auditor.core.model import AppriseChannel, ClientCertificate, Heartbeat, MailChannel, MailTls, SecretRef, Severity, SyslogChannel, WebhookChannel
 from auditor.core.notices import QuietHours, Route
 from auditor.errors import ConfigError
 
@@ -40,10 +40,10 @@ alerts:
   - {name: chat, type: apprise, url: env:CHAT_URL, attempts: 3}
   - {name: hook, type: webhook, url: https://hook.example/a, secret: env:HOOK, proxy: http://proxy.example:3128}
   - {name: secret-hook, type: webhook, url: file:hook.url, secret: env:HOOK}
-  - {name: siem, type: syslog, host: log.corp.example, facility: local3, enterprise: 4711}
+  - {name: siem, type: syslog, host: log.corp.example, facility: local3, enterprise: 4711, client_certificate: OURS}
 events: events.ndjson
 heartbeat: https://hc.example/ping
-"""
+""".replace("OURS", '{certificate: c.pem, key: c.key, passphrase: "file:p"}')
 )
 
 
@@ -87,7 +87,16 @@ def test_every_kind_of_channel_is_understood(tmp_path: Path) -> None:
             WebhookChannel(
                 name="secret-hook", minimum=Severity.MEDIUM, url=SecretRef("file", str(tmp_path / "hook.url")), secret=SecretRef("env", "HOOK")
             ),
-            SyslogChannel(name="siem", minimum=Severity.MEDIUM, host="log.corp.example", facility=19, enterprise=4711),
+            SyslogChannel(
+                name="siem",
+                minimum=Severity.MEDIUM,
+                host="log.corp.example",
+                facility=19,
+                enterprise=4711,
+                client_certificate=ClientCertificate(
+                    certificate=str(tmp_path / "c.pem"), key=str(tmp_path / "c.key"), passphrase=SecretRef("file", str(tmp_path / "p"))
+                ),
+            ),
         ),
     )
     assert loaded.events == tmp_path / "events.ndjson"

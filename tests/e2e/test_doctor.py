@@ -645,6 +645,17 @@ heartbeat: env:NO_BEAT
     assert "channels: hook;" in out
 
 
+def test_certificates_of_channels_are_looked_at_offline(site: Site) -> None:
+    def told(settings: str) -> Told:
+        site.extra = f"alerts: {{channels: [{{name: siem, type: syslog, host: log.corp.example, {settings}}}]}}\n"
+        site.configure()
+        return doctor(site, "--offline")
+
+    assert "env:NO_PHRASE" in told("client_certificate: {certificate: none.pem, passphrase: 'env:NO_PHRASE'}").only_failure()["said"]
+    assert "none.pem cannot be used" in told("client_certificate: {certificate: none.pem}").only_failure()["said"]
+    assert told("ca_file: root.pem").line("certificates", "")["status"] == "ok"
+
+
 @pytest.mark.parametrize(("place", "name"), [("_key_there", "fingerprint key"), ("_store_there", "store")])
 def test_what_may_not_be_looked_at_is_a_failing_line_and_no_end(site: Site, monkeypatch: pytest.MonkeyPatch, place: str, name: str) -> None:
     def refused(_: object) -> None:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from auditor.core.model.finding import Severity
-from auditor.core.model.target import SecretRef
+from auditor.core.model.target import ClientCertificate, SecretRef
 
 
 class MailTls(StrEnum):
@@ -64,13 +64,17 @@ class WebhookChannel(ChannelConfig):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyslogChannel(ChannelConfig):
-    """Syslog over TLS (RFC 5425). `facility` is a number of RFC 5424, `enterprise` the one under which our fields are named."""
+    """Syslog over TLS (RFC 5425). `facility` is a number of RFC 5424, `enterprise` the one under which our fields are named.
+
+    `client_certificate` is for a collector that asks who we are.
+    """
 
     host: str
     port: int = 6514
     facility: int = 13
     enterprise: int = 32473
     ca_file: str | None = None
+    client_certificate: ClientCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
