@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from auditor.instance import Held
     from auditor.notify import Channel, Means
     from auditor.report.view import View
+    from auditor.retention import Removed
     from auditor.store.store import Store
 
 log = logging.getLogger("auditor.app")
@@ -466,6 +467,22 @@ class App:
         notices = of_coverage(((text, covered) for text, covered in found if covered is not None), week=name, below=below, at=at)
         self.store.owe([(notice, f"{notice.kind.value}/{notice.target}/{name}") for notice in notices], self.alerting)
         self._covered = week.first
+
+    def retain(self, *, go_on: Callable[[], bool] = lambda: True) -> "Removed | None":
+        """Remove what is older than `retention` keeps; None where it is not configured. `go_on` says whether there is time for more.
+
+        Raises:
+            StoreError: The database cannot be read, or not be written at all; or the folder of reports cannot be read.
+        """
+        from auditor import retention
+
+        keeping = self.config.retention
+        if keeping is None:
+            return None
+        reason = f"retention: older than {keeping.keep_reads_s // 86400}d"
+        return retention.remove(
+            self.store, self.config.report_folder, keeping, at=self.clock(), reason=reason, recorder=self._recorder(), go_on=go_on
+        )
 
     def try_channel(self, name: str) -> Receipt:
         """Send a test message through the channel `name`, past outbox and quiet hours.

@@ -48,6 +48,8 @@ MAX_CLOCK_OFFSET = timedelta(minutes=1)
 """Tokens and certificates bear this much, and a change is still laid to the right minute; a Date header is good to a second."""
 RENEW_WITHIN = timedelta(days=14)
 """A certificate that ends sooner is named."""
+KEEP_AT_LEAST = timedelta(days=366)
+"""Retention that keeps less is named: those who audit an auditor ask for a year."""
 WORKERS = 16
 _OWN = "key and database are its own"
 
@@ -102,7 +104,7 @@ def check_up(app: App, names: Sequence[str], *, offline: bool, force: bool = Fal
     memory_of, about_store = _store(app)
     yield from (about_key, about_store, disk(app.config.database.parent))
     yield from _outward(app)
-    yield _schedules(app)
+    yield from (_schedules(app), _retention(app))
     faulty = any(check.status is Status.FAIL for check in written)
     reader = None if offline or faulty or key is None else app.reader(key)
     why = "" if reader or offline else "not asked: see above"
@@ -164,6 +166,19 @@ def _schedules(app: App) -> Check:
     step = "give `schedule: {every: 15m}` under `defaults`; a timer or crontab line that runs `auditor check` serves it as well"
     said = "no target has one: no read is owed, none is ever missed, and `auditor daemon` does not start"
     return Check(name="schedules", status=Status.WARN, said=said, next_step=step)
+
+
+def _retention(app: App) -> Check:
+    """What a daemon removes each day; less than a year of reads is named, since it cannot be had back."""
+    keeping = app.config.retention
+    if keeping is None:
+        return _ok("retention", "nothing is removed unless somebody runs `auditor db prune`")
+    reads, delivered = (timedelta(seconds=kept).days for kept in (keeping.keep_reads_s, keeping.keep_delivered_s))
+    said = f"a daemon removes reads and reports after {reads} days, delivered notices after {delivered}"
+    if timedelta(days=reads) < KEEP_AT_LEAST:
+        step = f"set `retention.keep_reads` to {KEEP_AT_LEAST.days}d or more if anybody may ask for evidence of a whole year"
+        return Check(name="retention", status=Status.WARN, said=said, next_step=step)
+    return _ok("retention", said)
 
 
 def _key(app: App) -> tuple[FingerprintKey | None, Check]:

@@ -35,6 +35,12 @@ MISFIRE_GRACE_S = 3600
 DELIVER_EVERY_S = 15
 """How often channels are sent what they are owed: all that reads found meanwhile is one message a channel."""
 
+RETAIN_AFTER, RETAIN_EVERY = timedelta(minutes=10), timedelta(days=1)
+"""When what is too old is removed: first so long after the start, whose reads come first."""
+
+BREATH_S = 0.02
+"""So long whoever wants to write comes first, between two transactions that remove."""
+
 STANDSTILL_S = 30
 """The clock and the processor's own count of seconds differ by more than this: the machine slept, or the clock was set."""
 
@@ -158,6 +164,9 @@ class Daemon:
         self._alarm.add_job(self._reads.serve_due, _reads_of(app), id="reads", next_run_time=app.clock())
         self._alarm.add_job(self._deliver, IntervalTrigger(seconds=DELIVER_EVERY_S), id="deliver")
         self._alarm.add_job(self._report, SlotTrigger((app.config.report_schedule, 0)), id="report")
+        self._ending = threading.Event()
+        first = app.clock() + RETAIN_AFTER
+        self._alarm.add_job(self._retain, IntervalTrigger(seconds=int(RETAIN_EVERY.total_seconds())), id="retain", next_run_time=first)
 
     def run(self, stop: threading.Event) -> bool:
         """Audit until `stop`; running reads are finished first, within the grace period. Whether all were."""
@@ -172,6 +181,7 @@ class Daemon:
         finally:
             sdnotify.stopping()
             log.info("stopping: running reads are finished first")
+            self._ending.set()  # the next start goes on with what is too old
             self._alarm.shutdown(wait=True)
             all_ended = self._reads.close(self.app.config.grace_s)
             self._deliver()  # what the last reads found
@@ -225,6 +235,20 @@ class Daemon:
 
     def _deliver(self) -> None:
         _guarded(self.app.deliver, "what is owed was not delivered")
+
+    def _retain(self) -> None:
+        """Remove what is too old, in small steps: who records a read waits for one of them at most."""
+
+        def remove() -> None:
+            removed = self.app.retain(go_on=lambda: not self._ending.wait(BREATH_S))
+            if removed is None:
+                return
+            told = {**{name: count for name, count in removed.pruned.removed.items() if count}, "reports": len(removed.reports)}
+            log.info("what was too old was removed", extra=told)
+            for what, why in removed.troubles.items():
+                log.error("not all that is too old could be removed", extra={"what": what, "why": why})
+
+        _guarded(remove, "what is too old was not removed")
 
     def _watched(self) -> Watched:
         return self.app.watched(self.trouble, self._lock)

@@ -1,10 +1,9 @@
 """Renders what the store knows: the standing of targets as a report in one of the formats, written whole or not at all."""
 
 import os
-import re
 import tempfile
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,22 +92,3 @@ def write_report(shown: View, folder: Path) -> Path:
     path = folder / f"smtp-report-{shown.as_of.date().isoformat() if shown.as_of else 'empty'}.html"
     write(render(shown, "html"), path)
     return path
-
-
-def reports_before(day: date, folder: Path) -> list[Path]:
-    """The reports in `folder` that are of a day before `day`, the oldest first; never the newest, and no file that is not named as ours are.
-
-    Raises:
-        StoreError: The folder cannot be read; one that is not there has no reports.
-    """
-    try:
-        there = (
-            [path for path in folder.iterdir() if _DATED.fullmatch(path.name) and path.is_file() and not path.is_symlink()] if folder.exists() else []
-        )
-    except OSError as failure:
-        raise StoreError(f"{folder}: cannot be read: {failure.strerror}", hint="who may look into the folder?") from failure
-    dated = sorted(there, key=lambda path: path.name)  # their dates sort as text does
-    return [path for path in dated[:-1] if path.name < f"smtp-report-{day.isoformat()}"]
-
-
-_DATED = re.compile(r"smtp-report-[0-9]{4}-[0-9]{2}-[0-9]{2}\.html")

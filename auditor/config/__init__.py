@@ -23,9 +23,11 @@ from auditor.config import alerts as alerting
 from auditor.config.alerts import Alerts
 from auditor.config.values import (
     FILE_NAME,
+    KEEP_DELIVERED_S,
     CertificateForm,
     Day,
     Duration,
+    Keep,
     Label,
     Name,
     Secret,
@@ -46,7 +48,7 @@ from auditor.core.addresses import is_loopback, proxy_fault, url_fault
 from auditor.core.model import Heartbeat, Schedule, SecretRef, Target
 from auditor.errors import ConfigError, did_you_mean
 
-__all__ = ["FILE_NAME", "WAIVERS_NAME", "Alerts", "Config", "TargetSettings", "flat", "json_schema", "load"]
+__all__ = ["FILE_NAME", "KEEP_DELIVERED_S", "WAIVERS_NAME", "Alerts", "Config", "Retention", "TargetSettings", "flat", "json_schema", "load"]
 
 WAIVERS_NAME = "waivers.yaml"
 """The waivers that lie beside the configuration are used, unless it names others."""
@@ -62,12 +64,21 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """For how many seconds reads and reports are kept, and notices after they were delivered."""
+
+    keep_reads_s: int
+    keep_delivered_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A configuration that was understood whole. Paths are absolute.
 
     `vars` and `target_vars` set policy vars; whoever loads the policies checks them. `waivers` is the file of waivers, None where there is none.
     `baselines` is the folder that approvals are imported from, None where they are given on the command line. `events` is the file that a SIEM
-    reads along, `heartbeat` the address that is called after each sweep; None where there is none.
+    reads along, `heartbeat` the address that is called after each sweep; None where there is none. `retention` is what a daemon removes
+    each day; None for nothing.
     """
 
     file: Path
@@ -87,6 +98,7 @@ class Config:
     alerts: Alerts
     events: Path | None
     heartbeat: Heartbeat | None
+    retention: Retention | None
     vars: Mapping[str, Any]
     target_vars: Mapping[str, Mapping[str, Any]]
     source: yamlfile.YamlFile = field(repr=False)
@@ -153,6 +165,9 @@ def understood(source: yamlfile.YamlFile, path: Path) -> Config:
         alerts=alerting.alerts_of(source, content.alerts, folder) if content.alerts else Alerts(),
         events=beside(folder, content.events) if content.events else None,
         heartbeat=alerting.heartbeat_of(source, content.heartbeat, folder) if content.heartbeat else None,
+        retention=Retention(keep_reads_s=content.retention.keep_reads, keep_delivered_s=content.retention.keep_delivered)
+        if content.retention
+        else None,
         vars=content.vars,
         target_vars={entry.name: entry.vars for entry in content.targets},
         source=source,
@@ -263,6 +278,11 @@ class _Health(Strict):
     token: Secret | None = None
 
 
+class _Retention(Strict):
+    keep_reads: Keep
+    keep_delivered: Keep = KEEP_DELIVERED_S
+
+
 class _File(Strict):
     targets: Annotated[list[_Target], Field(min_length=1)]
     defaults: TargetSettings = Field(default_factory=TargetSettings)
@@ -281,6 +301,7 @@ class _File(Strict):
     workers: Annotated[int, Field(ge=1, le=1024)] = 16
     grace: Annotated[Spread, Field(le=3600)] = 30
     health: _Health | None = None
+    retention: _Retention | None = None
 
 
 # --- from the file to targets -------------------------------------------------------------------------------------
@@ -508,6 +529,8 @@ def _known_keys(place: tuple[str | int, ...], document: Any) -> list[str]:
             form = _Report
         case ("health",):
             form = _Health
+        case ("retention",):
+            form = _Retention
         case ("alerts",):
             form = alerting.AlertsForm
         case ("alerts", "quiet_hours"):

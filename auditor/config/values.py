@@ -65,6 +65,11 @@ Duration = Annotated[
 Spread = Annotated[
     int, BeforeValidator(_duration_s, json_schema_input_type=Annotated[str, Field(pattern="^[0-9]{1,6}[smhd]$")]), Field(ge=0, le=86400)
 ]
+Keep = Annotated[
+    int, BeforeValidator(_duration_s, json_schema_input_type=Annotated[str, Field(pattern="^[0-9]{1,5}d$")]), Field(ge=86400, le=99_999 * 86400)
+]
+KEEP_DELIVERED_S = 90 * 86400
+"""How long a notice is kept after it was delivered, unless it is said: who asks what was told then, and when, asks within a quarter."""
 Secret = Annotated[
     SecretRef,
     BeforeValidator(_secret_ref, json_schema_input_type=Annotated[str, Field(pattern=SECRET_REF)]),

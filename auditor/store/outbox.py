@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
-from sqlalchemy import Connection, and_, insert, or_, select, update
+from sqlalchemy import Connection, ScalarSelect, Select, Table, and_, func, insert, not_, or_, select, update
 
 from auditor.core.canonical import canonical, digest
 from auditor.core.model import Assessment, DeliveryState, Notice, PolicyText, TargetText
@@ -142,6 +143,22 @@ def unpark(connection: Connection, channel: str | None, at: datetime) -> int:
     which = parked if channel is None else and_(parked, deliveries.c.channel == channel)
     values = {"state": DeliveryState.PENDING, "attempts": 0, "next_at": at, "reason": None}
     return int(connection.execute(update(deliveries).where(which).values(values)).rowcount)
+
+
+def outworn(delivered_before: datetime) -> tuple[tuple[Table, Select[Any]], ...]:
+    """What is not needed any more, by tables in the order in which it can go: deliveries that came to their end before then, and what only they told.
+
+    What must not be said twice stays, and so does the newest of each: SQLite would give its number to the next one, and with it, perhaps, the key of
+    a message that the far end knows already.
+    """
+
+    def newest(table: Table) -> ScalarSelect[int]:
+        return select(func.max(table.c.id)).scalar_subquery()
+
+    ended = and_(deliveries.c.state == DeliveryState.DELIVERED, deliveries.c.next_at < delivered_before, deliveries.c.id < newest(deliveries))
+    needed = select(deliveries.c.notice_id).where(not_(ended))
+    told_of = and_(notices.c.once.is_(None), notices.c.id.not_in(needed), notices.c.id < newest(notices))
+    return (deliveries, select(deliveries.c.id).where(ended)), (notices, select(notices.c.id).where(told_of))
 
 
 def _owe(connection: Connection, notice: Notice, channels: Sequence[str], alerting: Alerting, once: str | None) -> None:

@@ -3,7 +3,7 @@
 Documents are kept once, under their SHA-256, and are checked against it each time they are read: what was damaged or edited is named, not used.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -387,14 +387,25 @@ class Store:
         with sqlite.opened(path) as copy, sqlite.store_errors(path), copy.begin() as connection:
             return ledger.head(connection)
 
-    def prunable(self, *, before: datetime) -> Pruned:
+    def prunable(self, *, before: datetime, delivered_before: datetime | None = None) -> Pruned:
         """What `prune` would remove now."""
         with self._reading() as connection:
-            return care.foresee(connection, self._path, before)
+            return care.foresee(connection, self._path, before, delivered_before)
 
-    def prune(self, *, before: datetime, at: datetime, reason: str, recorder: Mapping[str, str]) -> Pruned:
-        """Remove reads that began before `before` and that nothing needs, in small transactions, each with its record."""
-        return care.prune(self._writer, self._path, before=before, at=at, reason=reason, recorder=recorder)
+    def prune(
+        self,
+        *,
+        before: datetime,
+        at: datetime,
+        reason: str,
+        recorder: Mapping[str, str],
+        delivered_before: datetime | None = None,
+        go_on: Callable[[], bool] = lambda: True,
+    ) -> Pruned:
+        """Remove reads that began before `before` and that nothing needs, in small transactions, each with its record; and delivered notices."""
+        return care.prune(
+            self._writer, self._path, before=before, at=at, reason=reason, recorder=recorder, delivered_before=delivered_before, go_on=go_on
+        )
 
     def stats(self, at: datetime) -> Stats:
         """How large the database is, how it grew in the 30 days up to `at`, and what that comes to in a year."""

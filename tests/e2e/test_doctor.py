@@ -466,7 +466,7 @@ def test_offline_no_server_is_asked_and_what_is_written_is_checked(site: Site) -
     site.configure(schedule="{every: 15m}")
     told = doctor(site, "--offline")
     assert (told.code, site.simulator.requests) == (0, ())
-    names = ("configuration", "policies", "waivers", "baselines", "fingerprint key", "store", "disk", "schedules")
+    names = ("configuration", "policies", "waivers", "baselines", "fingerprint key", "store", "disk", "schedules", "retention")
     assert installation(told) == dict.fromkeys(names, "ok")
     assert [check["name"] for check in told.checks if check["target"]] == ["schedule", "secret", "certificates"]
 
@@ -643,6 +643,26 @@ heartbeat: env:NO_BEAT
     assert code == 1
     assert [name for name in ("NO_URL", "NO_SECRET", "NO_TOKEN", "NO_BEAT") if f"env:{name}: the environment variable is not set" not in out] == []
     assert "channels: hook;" in out
+
+
+@pytest.mark.parametrize(
+    ("retention", "status", "said"),
+    [
+        ("", "ok", "nothing is removed unless somebody runs `auditor db prune`"),
+        ("retention: {keep_reads: 400d}\n", "ok", "a daemon removes reads and reports after 400 days, delivered notices after 90"),
+        ("retention: {keep_reads: 366d}\n", "ok", "a daemon removes reads and reports after 366 days, delivered notices after 90"),
+        (
+            "retention: {keep_reads: 365d, keep_delivered: 7d}\n",
+            "warn",
+            "a daemon removes reads and reports after 365 days, delivered notices after 7",
+        ),
+    ],
+)
+def test_what_is_removed_by_itself_is_told_offline(site: Site, retention: str, status: str, said: str) -> None:
+    site.extra = retention
+    site.configure()
+    line = doctor(site, "--offline").line("retention", "")
+    assert (line["status"], line["said"]) == (status, said)
 
 
 def test_certificates_of_channels_are_looked_at_offline(site: Site) -> None:
