@@ -16,9 +16,10 @@ from types import FrameType
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from auditor import instance, publish, sdnotify
+from auditor import instance, sdnotify
 from auditor.app import App
 from auditor.core.coverage import MissedBecause
 from auditor.core.model import Schedule, Target
@@ -37,6 +38,9 @@ DELIVER_EVERY_S = 15
 
 RETAIN_AFTER, RETAIN_EVERY = timedelta(minutes=10), timedelta(days=1)
 """When what is too old is removed: first so long after the start, whose reads come first."""
+
+REPORT_LATE_AFTER = timedelta(minutes=1)
+"""So long after the start a report that is overdue is written: what is overdue itself is read by then."""
 
 BREATH_S = 0.02
 """So long whoever wants to write comes first, between two transactions that remove."""
@@ -164,6 +168,7 @@ class Daemon:
         self._alarm.add_job(self._reads.serve_due, _reads_of(app), id="reads", next_run_time=app.clock())
         self._alarm.add_job(self._deliver, IntervalTrigger(seconds=DELIVER_EVERY_S), id="deliver")
         self._alarm.add_job(self._report, SlotTrigger((app.config.report_schedule, 0)), id="report")
+        self._alarm.add_job(self._report_late, DateTrigger(app.clock() + REPORT_LATE_AFTER), id="late report")
         self._ending = threading.Event()
         first = app.clock() + RETAIN_AFTER
         self._alarm.add_job(self._retain, IntervalTrigger(seconds=int(RETAIN_EVERY.total_seconds())), id="retain", next_run_time=first)
@@ -255,10 +260,19 @@ class Daemon:
 
     def _report(self) -> None:
         def write() -> None:
-            path = publish.write_report(self.app.view(self.app.select((), {})), self.app.config.report_folder)
+            path = self.app.issue_report()
             log.info("report written", extra={"path": str(path)})
 
         _guarded(write, "report failed")
+
+    def _report_late(self) -> None:
+        """Write the report that was to be written, and mailed, while no daemon was at work, or when one was killed over it."""
+
+        def write() -> None:
+            if self.app.report_slot_owed() is not None:
+                self._report()
+
+        _guarded(write, "whether a report is owed cannot be told")
 
 
 def _reads_of(app: App) -> SlotTrigger:

@@ -20,6 +20,7 @@ from auditor.core.ledger import Kind
 from auditor.core.model import (
     Approval,
     Assessment,
+    Attachment,
     Attribution,
     DeliveryState,
     DriftEvent,
@@ -243,6 +244,21 @@ class Store:
         with self._writing() as connection:
             for notice, once in notices:
                 outbox.owe(connection, [notice], alerting, once=once)
+
+    def enclose(self, notice: Notice, file: Attachment, channels: Sequence[str], alerting: Alerting, *, once: str) -> bool:
+        """Owe `notice` with `file` to `channels`, as a message of its own, once for ever by that name; whether it was not owed before."""
+        with self._writing() as connection:
+            return outbox.enclose(connection, notice, file, channels, alerting, once=once)
+
+    def newest_named(self, prefix: str) -> datetime | None:
+        """When the newest notice that is owed once by a name with this prefix was owed; None where there is none."""
+        with self._reading() as connection:
+            return outbox.newest_named(connection, prefix)
+
+    def known_since(self, channels: Sequence[str]) -> datetime | None:
+        """Since when the first of these channels is known; None where none is."""
+        with self._reading() as connection:
+            return outbox.known_since(connection, channels)
 
     def claim(self, channel: str, *, at: datetime, lease: timedelta) -> outbox.Batch | None:
         """What `channel` is owed by `at`, as one message, for whoever sends it within `lease`; None where there is nothing."""

@@ -15,6 +15,14 @@ class MailTls(StrEnum):
     NONE = "none"
 
 
+class ReportMail(StrEnum):
+    """Whether a mail channel gets the report: as a file, as an address where it can be fetched, or not at all."""
+
+    ATTACHED = "attached"
+    LINKED = "linked"
+    NONE = "none"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChannelConfig:
     """What every channel has: a name, which notices it takes (`core.notices.Route` has the words), and how long one message may take to send.
@@ -32,7 +40,10 @@ class ChannelConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailChannel(ChannelConfig):
-    """Mail, handed to a relay. The certificate of `host` is verified; `ca_file` is trusted besides the operating system's roots."""
+    """Mail, handed to a relay. The certificate of `host` is verified; `ca_file` is trusted besides the operating system's roots.
+
+    `report` is whether it gets the report, `report_link` the address below which reports can be fetched by their names, with a `/` at its end.
+    """
 
     host: str
     port: int
@@ -42,6 +53,8 @@ class MailChannel(ChannelConfig):
     username: str | None = None
     password: SecretRef | None = None
     ca_file: str | None = None
+    report: ReportMail = ReportMail.NONE
+    report_link: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
