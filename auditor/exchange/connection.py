@@ -127,12 +127,15 @@ def _bounded(chunks: Iterable[bytes], at_most: int) -> bytes:
 
 _OPENSSL_VERIFIES = sys.platform not in ("win32", "darwin")
 _CONTEXT_KEPT_S = 3600
-_WRITE_BYTES = 64 * 1024
 """How long a context is used again: then roots that the operating system has got since count, too."""
+_WRITE_BYTES = 64 * 1024
 
 
 class TlsContexts:
-    """Makes TLS contexts, and keeps them: to read the operating system's roots costs 20 ms. For many threads."""
+    """Makes TLS contexts, and keeps one for each set of roots and client certificate: to read the operating system's roots costs 20 ms.
+
+    For many threads: those that ask for the same one at once wait for it, and get it.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[tuple[object, ...], tuple[float, ssl.SSLContext]] = {}
@@ -152,17 +155,25 @@ class TlsContexts:
         Raises:
             Trouble: One of the files cannot be used.
         """
-        asked = (*(_stamp(path) for path in (ca_file, certificate, key)), skip_verify)
-        with self._lock:  # also while one is made: of many threads that need the same one at once, one makes it
-            made_at, context = self._kept.get(asked, (0.0, None))
-            if context is None or time.monotonic() - made_at > _CONTEXT_KEPT_S:
-                context = _unverified() if skip_verify else _verified(ca_file)
-                context.minimum_version = ssl.TLSVersion.TLSv1_2
-                if certificate is not None:
-                    _show(context, certificate, key, passphrase)
-                if _OPENSSL_VERIFIES:
-                    self._kept[asked] = (time.monotonic(), context)
-        return context
+        if not _OPENSSL_VERIFIES:
+            return _made(ca_file, certificate, key, passphrase, skip_verify=skip_verify)
+        # the passphrase counts by its salted hash: who gives a wrong one must not get the context of who gave the right one
+        asked = (*(_stamp(path) for path in (ca_file, certificate, key)), hash(passphrase), skip_verify)
+        with self._lock:  # held while one is made: a sweep that begins would make one for each thread
+            oldest = time.monotonic() - _CONTEXT_KEPT_S
+            if asked not in self._kept or self._kept[asked][0] < oldest:
+                context = _made(ca_file, certificate, key, passphrase, skip_verify=skip_verify)
+                still = {one: kept for one, kept in self._kept.items() if kept[0] >= oldest}  # a renewed file leaves its predecessor's behind
+                self._kept = still | {asked: (time.monotonic(), context)}
+            return self._kept[asked][1]
+
+
+def _made(ca_file: str | None, certificate: str | None, key: str | None, passphrase: str | None, *, skip_verify: bool) -> ssl.SSLContext:
+    context = _unverified() if skip_verify else _verified(ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate is not None:
+        _show(context, certificate, key, passphrase)
+    return context
 
 
 def _stamp(path: str | None) -> tuple[object, ...]:

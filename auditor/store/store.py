@@ -3,7 +3,7 @@
 Documents are kept once, under their SHA-256, and are checked against it each time they are read: what was damaged or edited is named, not used.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -20,6 +20,7 @@ from auditor.core.ledger import Kind
 from auditor.core.model import (
     Approval,
     Assessment,
+    Attachment,
     Attribution,
     DeliveryState,
     DriftEvent,
@@ -298,6 +299,21 @@ class Store:
             for notice, once in notices:
                 outbox.owe(connection, [notice], alerting, once=once)
 
+    def enclose(self, notice: Notice, file: Attachment, channels: Sequence[str], alerting: Alerting, *, once: str) -> bool:
+        """Owe `notice` with `file` to `channels`, as a message of its own, once for ever by that name; whether it was not owed before."""
+        with self._writing() as connection:
+            return outbox.enclose(connection, notice, file, channels, alerting, once=once)
+
+    def newest_named(self, prefix: str) -> datetime | None:
+        """When the newest notice that is owed once by a name with this prefix was owed; None where there is none."""
+        with self._reading() as connection:
+            return outbox.newest_named(connection, prefix)
+
+    def known_since(self, channels: Sequence[str]) -> datetime | None:
+        """Since when the first of these channels is known; None where none is."""
+        with self._reading() as connection:
+            return outbox.known_since(connection, channels)
+
     def claim(self, channel: str, *, at: datetime, lease: timedelta) -> outbox.Batch | None:
         """What `channel` is owed by `at`, as one message, for whoever sends it within `lease`; None where there is nothing."""
         with self._writing() as connection:
@@ -441,14 +457,25 @@ class Store:
         with sqlite.opened(path) as copy, sqlite.store_errors(path), copy.begin() as connection:
             return ledger.head(connection)
 
-    def prunable(self, *, before: datetime) -> Pruned:
+    def prunable(self, *, before: datetime, delivered_before: datetime | None = None) -> Pruned:
         """What `prune` would remove now."""
         with self._reading() as connection:
-            return care.foresee(connection, self._path, before)
+            return care.foresee(connection, self._path, before, delivered_before)
 
-    def prune(self, *, before: datetime, at: datetime, reason: str, recorder: Mapping[str, str]) -> Pruned:
-        """Remove reads that began before `before` and that nothing needs, in small transactions, each with its record."""
-        return care.prune(self._writer, self._path, before=before, at=at, reason=reason, recorder=recorder)
+    def prune(
+        self,
+        *,
+        before: datetime,
+        at: datetime,
+        reason: str,
+        recorder: Mapping[str, str],
+        delivered_before: datetime | None = None,
+        go_on: Callable[[], bool] = lambda: True,
+    ) -> Pruned:
+        """Remove reads that began before `before` and that nothing needs, in small transactions, each with its record; and delivered notices."""
+        return care.prune(
+            self._writer, self._path, before=before, at=at, reason=reason, recorder=recorder, delivered_before=delivered_before, go_on=go_on
+        )
 
     def stats(self, at: datetime) -> Stats:
         """How large the database is, how it grew in the 30 days up to `at`, and what that comes to in a year."""
