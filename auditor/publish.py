@@ -1,18 +1,20 @@
 """Renders what the store knows: the standing of targets as a report in one of the formats, written whole or not at all."""
 
+import hashlib
 import os
-import re
 import tempfile
 from collections.abc import Collection, Sequence
-from datetime import date, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from auditor import __version__
 from auditor.core.model import Assessment, Inspection, PolicyText, Standing, TargetText, Waiver
+from auditor.core.period import parse_period
 from auditor.errors import StoreError
 from auditor.report.formats import FORMATS
 from auditor.report.html import compiled_page
+from auditor.report.summary import Summary, summary
 from auditor.report.view import View, view
 from auditor.report.wording import moment
 
@@ -84,6 +86,21 @@ def write(content: bytes, path: Path) -> None:
         raise StoreError(f"{path}: cannot be written: {failure.strerror}", hint="is the folder writable, and is there room?") from failure
 
 
+def summary_of(store: "Store", shown: View, targets: Sequence[TargetText], *, named: str, content: bytes, at: datetime) -> Summary:
+    """What a report comes to, with the coverage of the last week that is over at `at` and the ledger's head: for a mail that brings it."""
+    week, instant = parse_period("last-week", today=at.astimezone(UTC).date()), timedelta(microseconds=1)
+    found = (store.coverage(target.name, after=week.start - instant, until=week.end - instant) for target in targets)
+    return summary(
+        shown,
+        coverage=[covered for covered in found if covered is not None],
+        period=f"{week.first:%G-W%V}",
+        head=store.head(),
+        named=named,
+        sha256=hashlib.sha256(content).hexdigest(),
+        on=at.astimezone(UTC).date(),
+    )
+
+
 def write_report(shown: View, folder: Path) -> Path:
     """Write the HTML report into `folder` and return its path: one a day by the newest observation in it, the last one stands.
 
@@ -93,22 +110,3 @@ def write_report(shown: View, folder: Path) -> Path:
     path = folder / f"smtp-report-{shown.as_of.date().isoformat() if shown.as_of else 'empty'}.html"
     write(render(shown, "html"), path)
     return path
-
-
-def reports_before(day: date, folder: Path) -> list[Path]:
-    """The reports in `folder` that are of a day before `day`, the oldest first; never the newest, and no file that is not named as ours are.
-
-    Raises:
-        StoreError: The folder cannot be read; one that is not there has no reports.
-    """
-    try:
-        there = (
-            [path for path in folder.iterdir() if _DATED.fullmatch(path.name) and path.is_file() and not path.is_symlink()] if folder.exists() else []
-        )
-    except OSError as failure:
-        raise StoreError(f"{folder}: cannot be read: {failure.strerror}", hint="who may look into the folder?") from failure
-    dated = sorted(there, key=lambda path: path.name)  # their dates sort as text does
-    return [path for path in dated[:-1] if path.name < f"smtp-report-{day.isoformat()}"]
-
-
-_DATED = re.compile(r"smtp-report-[0-9]{4}-[0-9]{2}-[0-9]{2}\.html")

@@ -2,7 +2,8 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
+from functools import lru_cache
 
 from auditor.core.baseline import Stand, baseline, facts_of_baseline, stands
 from auditor.core.canonical import digest
@@ -16,6 +17,7 @@ from auditor.core.model import (
     Drift,
     DriftEvent,
     Fact,
+    FactValue,
     FieldChange,
     Finding,
     Judgement,
@@ -42,6 +44,9 @@ READING_FACTS = (
     "response.unknown_fields",
     "response.ill_typed_fields",
 )
+MAX_KEPT = 2048
+"""Keys of judgements that stay at hand."""
+
 VAULTS = ("RelayPassword.vault", "ClientSecret.vault")
 """Facts that are fixed while reading, since the values they speak of do not outlive it."""
 
@@ -108,17 +113,35 @@ def judgement_key(
 
     `outside` are the facts from outside the snapshot that the policy reads; the date counts only for a policy that reads one.
     """
-    snapshot = observation.snapshot
+    return _key(
+        observation.snapshot.digest if observation.snapshot else observation.outcome.value,
+        policy_digest,
+        tuple(tables.items()),
+        engine,
+        observation.started_at.date() if is_dated else None,
+        tuple((name, fact.state, type(fact.value), fact.value, fact.reason) for name, fact in outside.items()),
+    )
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _key(
+    seen: str,
+    policy: str,
+    tables: tuple[tuple[str, str], ...],
+    engine: str,
+    as_of: date | None,
+    outside: tuple[tuple[str, State, type, FactValue | None, str | None], ...],
+) -> str:
+    # the type of a value is there for the cache, to which 1 and True are the same
     return digest(
         {
-            "seen": snapshot.digest if snapshot else observation.outcome.value,
-            "policy": policy_digest,
+            "seen": seen,
+            "policy": policy,
             "tables": dict(tables),
             "engine": engine,
-            "as_of": observation.started_at.date().isoformat() if is_dated else None,
+            "as_of": as_of.isoformat() if as_of else None,
             "outside": {
-                name: [fact.state.value, list(fact.value) if isinstance(fact.value, tuple) else _plain(fact), fact.reason]
-                for name, fact in outside.items()
+                name: [state.value, list(value) if isinstance(value, tuple) else _plain(value), reason] for name, state, _, value, reason in outside
             },
         }
     )
@@ -184,17 +207,25 @@ def assess(
 
 def verdict(findings: Sequence[Finding]) -> Verdict:
     """What the findings come to. It counts failures of `low` and above; what was not checked is never compliant."""
-    rated = [finding for finding in findings if finding.severity is None or finding.severity is not Severity.INFO]
-    if any(finding.outcome is RuleOutcome.FAIL for finding in rated):
-        return Verdict.NON_COMPLIANT
-    if any(is_trouble(finding) for finding in findings) or not any(is_evaluated(finding) for finding in findings):
+    is_waived = has_trouble = has_answer = False
+    for finding in findings:  # the one loop over all findings that each read takes
+        outcome, counts = finding.outcome, finding.severity is not Severity.INFO
+        if outcome is RuleOutcome.FAIL and counts:
+            return Verdict.NON_COMPLIANT
+        is_waived = is_waived or (outcome is RuleOutcome.WAIVED and counts)
+        has_trouble = has_trouble or is_trouble(finding)
+        has_answer = has_answer or outcome in _ANSWERS
+    if has_trouble or not has_answer:
         return Verdict.INDETERMINATE
-    return Verdict.COMPLIANT_WITH_WAIVERS if any(finding.outcome is RuleOutcome.WAIVED for finding in rated) else Verdict.COMPLIANT
+    return Verdict.COMPLIANT_WITH_WAIVERS if is_waived else Verdict.COMPLIANT
+
+
+_ANSWERS = (RuleOutcome.PASS, RuleOutcome.FAIL, RuleOutcome.WAIVED)
 
 
 def is_evaluated(finding: Finding) -> bool:
     """Whether the rule came to a yes or a no."""
-    return finding.outcome in (RuleOutcome.PASS, RuleOutcome.FAIL, RuleOutcome.WAIVED)
+    return finding.outcome in _ANSWERS
 
 
 def is_trouble(finding: Finding) -> bool:
@@ -232,5 +263,5 @@ def _age_hours(observation: Observation, previous: Seen | None) -> Fact:
     return Fact.of(State.VALUE, int((observation.started_at - previous[0]).total_seconds() // 3600))
 
 
-def _plain(fact: Fact) -> bool | int | str | None:
-    return fact.value if isinstance(fact.value, bool | int | str) else None
+def _plain(value: FactValue | None) -> bool | int | str | None:
+    return value if isinstance(value, bool | int | str) else None

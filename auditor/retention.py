@@ -1,0 +1,89 @@
+"""Removes what is older than is kept: reads with the documents that only they referred to, delivered notices, and reports. For whoever asks: a daemon
+each day, a person by hand; what it came to is told alike.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from auditor.config import Retention
+from auditor.errors import StoreError
+
+if TYPE_CHECKING:
+    from auditor.store.care import Pruned
+    from auditor.store.store import Store
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Removed:
+    """What went, or would go. `troubles` tells by table, or by path of a report, what could not be done; the rest was."""
+
+    pruned: "Pruned"
+    reports: tuple[Path, ...]
+    troubles: Mapping[str, str]
+
+
+def foresee(store: "Store", reports: Path, keeping: Retention, *, at: datetime) -> Removed:
+    """What `remove` would do at `at`; nothing is written.
+
+    Raises:
+        StoreError: The database or the folder of reports cannot be read.
+    """
+    before = at - timedelta(seconds=keeping.keep_reads_s)
+    pruned = store.prunable(before=before, delivered_before=at - timedelta(seconds=keeping.keep_delivered_s))
+    return Removed(pruned=pruned, reports=tuple(reports_before(before.date(), reports)), troubles=pruned.troubles)
+
+
+def remove(
+    store: "Store",
+    reports: Path,
+    keeping: Retention,
+    *,
+    at: datetime,
+    reason: str,
+    recorder: Mapping[str, str],
+    go_on: Callable[[], bool] = lambda: True,
+) -> Removed:
+    """Remove from `store`, and from the folder `reports`, what is older at `at` than `keeping` says; `reason` and `recorder` go into the ledger.
+
+    `go_on` is asked between transactions: where it says no, the rest is left to the next time.
+
+    Raises:
+        StoreError: The database cannot be read, or not be written at all; or the folder of reports cannot be read.
+    """
+    before = at - timedelta(seconds=keeping.keep_reads_s)
+    old = reports_before(before.date(), reports)
+    delivered_before = at - timedelta(seconds=keeping.keep_delivered_s)
+    pruned = store.prune(before=before, delivered_before=delivered_before, at=at, reason=reason, recorder=recorder, go_on=go_on)
+    troubles = dict(pruned.troubles)
+    gone = []
+    for path in old if go_on() else ():
+        try:
+            path.unlink()
+            gone.append(path)
+        except OSError as failure:
+            troubles[str(path)] = failure.strerror or type(failure).__name__
+    return Removed(pruned=pruned, reports=tuple(gone), troubles=troubles)
+
+
+def reports_before(day: date, folder: Path) -> list[Path]:
+    """The reports in `folder` that are of a day before `day`, the oldest first; never the newest, and no file that is not named as ours are.
+
+    Raises:
+        StoreError: The folder cannot be read; one that is not there has no reports.
+    """
+    try:
+        there = (
+            [path for path in folder.iterdir() if _DATED.fullmatch(path.name) and path.is_file() and not path.is_symlink()] if folder.exists() else []
+        )
+    except OSError as failure:
+        raise StoreError(f"{folder}: cannot be read: {failure.strerror}", hint="who may look into the folder?") from failure
+    dated = sorted(there, key=lambda path: path.name)  # their dates sort as text does
+    return [path for path in dated[:-1] if path.name < f"smtp-report-{day.isoformat()}"]
+
+
+_DATED = re.compile(r"smtp-report-[0-9]{4}-[0-9]{2}-[0-9]{2}\.html")
+"""As `publish.write_report` names them."""
