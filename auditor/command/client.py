@@ -34,7 +34,7 @@ from auditor.exchange.connection import Answer, Peer, TlsContexts
 from auditor.exchange.trouble import Trouble
 
 MAX_KEPT = 2048
-"""Snapshots that stay at hand, for answers that say the same again."""
+"""Targets whose last snapshot stays at hand, for an answer that says the same again."""
 
 _log = logging.getLogger("auditor.command")
 
@@ -61,7 +61,7 @@ class Reader:
         self.secret, self.fingerprint, self.clock, self.sleep, self.jitter = secret, fingerprint, clock, sleep, jitter
         self.collector_host, self.collector_version, self.transport = collector_host, collector_version, transport
         self.contexts, self.tokens = TlsContexts(), auth.TokenCache()
-        self._parsed: Recent[tuple[int, bytes], Snapshot] = Recent(MAX_KEPT)
+        self._parsed: Recent[str, tuple[tuple[int, bytes], Snapshot]] = Recent(MAX_KEPT)
 
     def observe(self, target: Target, memory: Memory, *, force: bool = False) -> tuple[Observation, Memory]:
         """Read the profile of `target` once; `memory` is what the previous call gave back, and what came back now is for the next.
@@ -138,12 +138,15 @@ class Reader:
         finally:
             session.close()
 
-    def parse(self, body: bytes, *, version: int) -> Snapshot | wire.Unreadable:
-        """As `wire.parse`; an answer that says what one said lately gives the same snapshot. It is known by its digest: the answer is not kept."""
+    def parse(self, body: bytes, *, target: str, version: int) -> Snapshot | wire.Unreadable:
+        """As `wire.parse`; a target that answers as it did last gives the same snapshot. The answer is known by its digest: it is not kept."""
         mark = (version, hashlib.sha256(body).digest())
-        found = self._parsed.get(mark) or wire.parse(body, api_version=version, fingerprint=self.fingerprint)
+        last = self._parsed.get(target)
+        if last is not None and last[0] == mark:
+            return last[1]
+        found = wire.parse(body, api_version=version, fingerprint=self.fingerprint)
         if isinstance(found, Snapshot):
-            self._parsed.put(mark, found)
+            self._parsed.put(target, (mark, found))
         return found
 
     def _providers(
@@ -227,7 +230,7 @@ class _Visit:
         self.seen |= self._told[version]
         match answer.status:
             case 200:
-                found = self.reader.parse(answer.body, version=version)
+                found = self.reader.parse(answer.body, target=self.target.name, version=version)
                 if isinstance(found, wire.Unreadable):
                     raise Trouble(ReadOutcome.MALFORMED, f"{self.who} sent what is no SMTP profile: {found.reason}")
                 return found

@@ -2,8 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
-from functools import lru_cache
+from datetime import datetime
 
 from auditor.core.baseline import Stand, baseline, facts_of_baseline, stands
 from auditor.core.canonical import digest
@@ -17,7 +16,6 @@ from auditor.core.model import (
     Drift,
     DriftEvent,
     Fact,
-    FactValue,
     FieldChange,
     Finding,
     Judgement,
@@ -44,9 +42,6 @@ READING_FACTS = (
     "response.unknown_fields",
     "response.ill_typed_fields",
 )
-MAX_KEPT = 2048
-"""Keys of judgements that stay at hand."""
-
 VAULTS = ("RelayPassword.vault", "ClientSecret.vault")
 """Facts that are fixed while reading, since the values they speak of do not outlive it."""
 
@@ -113,35 +108,17 @@ def judgement_key(
 
     `outside` are the facts from outside the snapshot that the policy reads; the date counts only for a policy that reads one.
     """
-    return _key(
-        observation.snapshot.digest if observation.snapshot else observation.outcome.value,
-        policy_digest,
-        tuple(tables.items()),
-        engine,
-        observation.started_at.date() if is_dated else None,
-        tuple((name, fact.state, type(fact.value), fact.value, fact.reason) for name, fact in outside.items()),
-    )
-
-
-@lru_cache(maxsize=MAX_KEPT)
-def _key(
-    seen: str,
-    policy: str,
-    tables: tuple[tuple[str, str], ...],
-    engine: str,
-    as_of: date | None,
-    outside: tuple[tuple[str, State, type, FactValue | None, str | None], ...],
-) -> str:
-    # the type of a value is there for the cache, to which 1 and True are the same
+    snapshot = observation.snapshot
     return digest(
         {
-            "seen": seen,
-            "policy": policy,
+            "seen": snapshot.digest if snapshot else observation.outcome.value,
+            "policy": policy_digest,
             "tables": dict(tables),
             "engine": engine,
-            "as_of": as_of.isoformat() if as_of else None,
+            "as_of": observation.started_at.date().isoformat() if is_dated else None,
             "outside": {
-                name: [state.value, list(value) if isinstance(value, tuple) else _plain(value), reason] for name, state, _, value, reason in outside
+                name: [fact.state.value, list(fact.value) if isinstance(fact.value, tuple) else _plain(fact), fact.reason]
+                for name, fact in outside.items()
             },
         }
     )
@@ -263,5 +240,5 @@ def _age_hours(observation: Observation, previous: Seen | None) -> Fact:
     return Fact.of(State.VALUE, int((observation.started_at - previous[0]).total_seconds() // 3600))
 
 
-def _plain(value: FactValue | None) -> bool | int | str | None:
-    return value if isinstance(value, bool | int | str) else None
+def _plain(fact: Fact) -> bool | int | str | None:
+    return fact.value if isinstance(fact.value, bool | int | str) else None

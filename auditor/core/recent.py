@@ -30,3 +30,7 @@ class Recent(Generic[_Key, _Value]):
             self._kept.move_to_end(key)
             if len(self._kept) > self._at_most:
                 self._kept.popitem(last=False)
+
+    def drop(self, key: _Key) -> None:
+        with self._lock:
+            self._kept.pop(key, None)

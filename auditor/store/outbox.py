@@ -8,7 +8,6 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import lru_cache
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -24,9 +23,6 @@ from auditor.store.tables import deliveries, enclosures, known_channels, notices
 
 MAX_BATCH = 200
 """So many notices make one message; what is owed beyond them makes the next."""
-
-MAX_KEPT = 2048
-"""So much of what targets were told of stays rebuilt from its text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +56,7 @@ class Telling:
     """
 
     target_id: int
-    told: str | None
+    told: tuple[str, Told] | None
     assessment: Assessment
     target: TargetText
     policy: PolicyText
@@ -68,24 +64,25 @@ class Telling:
     is_partial: bool
 
 
-def tell(connection: Connection, path: Path, tellings: Sequence[Telling]) -> list[str]:
+def tell(connection: Connection, tellings: Sequence[Telling]) -> list[tuple[str, Told]]:
     """Owe what reads are worth telling, and write down what people know then; returns of each how it is on record now."""
-    new, changed, now = [], [], []
+    new: list[dict[str, Any]] = []
+    changed: list[dict[str, Any]] = []
+    now: list[tuple[str, Told]] = []
     for one in tellings:
-        before = _told(path, one.told) if one.told is not None else Told()
+        before = one.told[1] if one.told is not None else Told()
         remind_after = one.alerting.remind_after
         found = news(one.assessment, before, target=one.target, policy=one.policy, remind_after=remind_after, is_partial=one.is_partial)
         owe(connection, found.notices, one.alerting)
-        after = one.told if one.told is not None and found.told == before else canonical(found.told.document())
-        now.append(after)
-        if one.told is None:
-            new.append({"target_id": one.target_id, "document": after})
-        elif after != one.told:
-            changed.append({"of": one.target_id, "text": after})
+        if one.told is not None and found.told == before:
+            now.append(one.told)
+            continue
+        now.append((canonical(found.told.document()), found.told))
+        (new if one.told is None else changed).append({"target_id": one.target_id, "document": now[-1][0]})
     if new:
         connection.execute(insert(told), new)
     if changed:
-        connection.execute(_TELL, changed)
+        connection.execute(_TELL, [{"of": one["target_id"], "text": one["document"]} for one in changed])
     return now
 
 
@@ -131,7 +128,7 @@ def welcome(connection: Connection, path: Path, alerting: Alerting, at: datetime
         connection.execute(insert(known_channels).values(name=route.channel, since=at))
         rows = connection.execute(select(targets.c.document, told.c.document.label("told")).join(told).order_by(targets.c.name)).all()
         for row in rows:
-            notice = at_hand(target_text(row.document), _told(path, row.told), at=at)
+            notice = at_hand(target_text(row.document), what_was_told(path, row.told), at=at)
             if route.takes(notice):
                 _owe(connection, notice, (route.channel,), alerting, None)
 
@@ -258,8 +255,7 @@ def _decompressed(content: bytes) -> bytes:
     return plain
 
 
-@lru_cache(maxsize=MAX_KEPT)
-def _told(path: Path, document: str) -> Told:
+def what_was_told(path: Path, document: str) -> Told:
     return rebuilt(path, "what was told", lambda text: Told.from_document(json.loads(text)), document)
 
 

@@ -6,7 +6,7 @@ is written once, and only what is rare (drift, gaps, notices) is written one by 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -29,51 +29,49 @@ from auditor.store.tables import observations
 
 _MICROSECOND = timedelta(microseconds=1)
 
-MAX_KEPT = 2048
-"""Judgements whose findings stay at hand, with the digest of them."""
+MAX_KEPT = 4096
+"""Targets whose last judgement stays at hand; of what else is written again and again, as much."""
 
-NEVER = datetime.max.replace(tzinfo=UTC)
-"""Later than any time that somebody asks for: what is known since then is nothing."""
-
-MAX_TEXTS = 4096
+MAX_TEXTS = 512
 """Findings whose JSON stays at hand."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
+    key: str
     as_of: date
     findings: tuple[Finding, ...]
     mark: str
 
 
 class Judgements:
-    """Findings by the key of their judgement, as judged or read lately, each with the digest of what is stored. For one thread at a time."""
+    """The last judgement of each target, as judged or read lately, with the digest of what is stored of it. For one thread at a time."""
 
     def __init__(self) -> None:
         self._kept: Recent[str, _Judged] = Recent(MAX_KEPT)
         self._texts: Recent[int, tuple[Finding, str]] = Recent(MAX_TEXTS)
 
-    def findings(self, connection: Connection, path: Path, key: str, as_of: date) -> tuple[Finding, ...] | None:
+    def findings(self, connection: Connection, path: Path, target: str, key: str, as_of: date) -> tuple[Finding, ...] | None:
         """What is stored under `key`, dated `as_of`; None where nothing is."""
-        kept = self._kept.get(key)
-        if kept is not None and kept.as_of == as_of:
+        kept = self._kept.get(target)
+        if kept is not None and (kept.key, kept.as_of) == (key, as_of):
             return kept.findings
         query = select(tables.judgements.c.findings_id, tables.findings.c.digest).join(tables.findings).where(tables.judgements.c.key == key)
         row = connection.execute(query).one_or_none()
         if row is None:
             return None
         found = Reading(connection, path).findings(row.findings_id, as_of)
-        self._kept.put(key, _Judged(as_of, found, row.digest))
+        self._kept.put(target, _Judged(key, as_of, found, row.digest))
         return found
 
-    def marked(self, judgement: Judgement, as_of: date) -> tuple[str, Callable[[], str]]:
+    def marked(self, target: str, judgement: Judgement, as_of: date) -> tuple[str, Callable[[], str]]:
         """The digest of its findings' document, and what gives the document."""
-        kept = self._kept.get(judgement.key)
-        if kept is not None and kept.findings == judgement.findings:
+        kept = self._kept.get(target)
+        if kept is not None and (kept.key, kept.findings) == (judgement.key, judgement.findings):
             return kept.mark, lambda: self._text_of(judgement.findings)
         text = self._text_of(judgement.findings)
         mark = digest_text(text)
-        self._kept.put(judgement.key, _Judged(as_of, judgement.findings, mark))
+        self._kept.put(target, _Judged(judgement.key, as_of, judgement.findings, mark))
         return mark, lambda: text
 
     def _text_of(self, findings: Iterable[Finding]) -> str:
@@ -112,11 +110,12 @@ def record(connection: Connection, path: Path, runs: Sequence[Run], judgements: 
         StoreError: A judgement's key already stands for other findings.
     """
     since = min(run.observation.started_at - run.look_back for run in runs)
-    known = by_heart.situations(connection, path, [run.target.name for run in runs], ended_since=since)
+    at_hand = {snapshot.digest: snapshot for run in runs if (snapshot := run.observation.snapshot) is not None}
+    known = by_heart.situations(connection, path, [run.target.name for run in runs], ended_since=since, at_hand=at_hand)
     texts: dict[Table, dict[str, Callable[[], str]]] = {table: {} for table in _REFERRED.values()}
     done = [_concluded(connection, path, run, known.get(run.target.name), judgements, texts) for run in runs]
-    numbers = {name: by_heart.interned(connection, table, texts[table]) for name, table in _REFERRED.items()}
-    judged = _judgement_ids(connection, path, done, numbers["findings"], by_heart)
+    numbers = {name: _numbers(connection, name, table, done, texts[table]) for name, table in _REFERRED.items()}
+    judged = _judgement_ids(connection, path, done, numbers["findings"])
     first = connection.execute(select(func.coalesce(func.max(observations.c.id), 0))).scalar_one() + 1
     chain, rows = Chain(connection), []
     for number, one in enumerate(done, first):
@@ -132,9 +131,14 @@ def record(connection: Connection, path: Path, runs: Sequence[Run], judgements: 
     _remember(connection, done)
     for one in done:
         events.record(connection, one.known.target_id, one.number, one.assessment.drift, one.run.observation.started_at, known=one.known.events)
-    told = outbox.tell(connection, path, [_telling(one) for one in done])
+    told = outbox.tell(connection, [_telling(one) for one in done])
     for one, document in zip(done, told, strict=True):
-        by_heart.note(one.run.target.name, _afterwards(one, document))
+        if not _keeps_its_events(one):
+            by_heart.drop(one.run.target.name)
+            continue
+        key, refers = one.assessment.judgement.key, {name: (mark, numbers[name][mark]) for name, mark in one.marks.items() if mark is not None}
+        now = replace(_afterwards(one), told=document, refers=refers, judgement=(key, judged[key], refers["findings"][1]))
+        by_heart.note(one.run.target.name, now)
     return [(one.number, one.assessment) for one in done]
 
 
@@ -163,7 +167,7 @@ def _concluded(
     known = known or _new(connection, run.target, run.observation.started_at - run.look_back)
     read, slot, settled_until = _serving(connection, run, known)
     past = known.past(connection, path, read, ended_since=read.started_at - run.look_back)
-    assessment = run.conclude(read, past, lambda key, as_of: judgements.findings(connection, path, key, as_of))
+    assessment = run.conclude(read, past, lambda key, as_of: judgements.findings(connection, path, run.target.name, key, as_of))
     collection = read.collection
     row = {
         "target_id": known.target_id,
@@ -180,7 +184,7 @@ def _concluded(
     remark = {"message": read.message, "hint": read.hint}
     marks: dict[str, str | None] = {
         "snapshot": _put(texts[tables.snapshots], read.snapshot.digest, _snapshot_text(read.snapshot)) if read.snapshot else None,
-        "findings": _put(texts[tables.findings], *judgements.marked(assessment.judgement, read.started_at.date())),
+        "findings": _put(texts[tables.findings], *judgements.marked(run.target.name, assessment.judgement, read.started_at.date())),
         "context": _put(texts[tables.contexts], mark, lambda: context),
         "remark": _note(texts[tables.remarks], remark) if any(remark.values()) else None,
         "changes": _note(texts[tables.changes], [change.document() for change in assessment.changes]) if assessment.changes else None,
@@ -206,23 +210,25 @@ def _new(connection: Connection, target: TargetText, ended_since: datetime) -> S
     return Situation(target_id=number, document=document, ended_since=ended_since)
 
 
-def _afterwards(one: _Recorded, told: str) -> Situation:
-    """How the target stands now; its events, where they changed, are asked for anew."""
-    read, drift = one.assessment.observation, one.assessment.drift
+def _afterwards(one: _Recorded) -> Situation:
+    """How the target stands now, whose events are as they were."""
+    read = one.assessment.observation
     seen = one.known.seen
     if read.snapshot is not None:
         seen = Sight(observation_id=one.number, at=read.started_at, digest=read.snapshot.digest, snapshot=read.snapshot)
-    is_same = not (drift.opened or drift.ended) and all(event in one.known.events for event in drift.open)
     return replace(
         one.known,
         document=_target_text(one.run.target),
         settled_until=one.settled_until,
         memory=one.run.memory,
-        told=told,
         policy_digest=one.assessment.judgement.policy_digest,
         seen=seen,
-        ended_since=one.known.ended_since if is_same else NEVER,
     )
+
+
+def _keeps_its_events(one: _Recorded) -> bool:
+    drift = one.assessment.drift
+    return not (drift.opened or drift.ended) and all(event in one.known.events for event in drift.open)
 
 
 def _remember(connection: Connection, done: Sequence[_Recorded]) -> None:
@@ -241,11 +247,19 @@ def _remember(connection: Connection, done: Sequence[_Recorded]) -> None:
         connection.execute(_REMEMBER, changed)
 
 
-def _judgement_ids(connection: Connection, path: Path, done: Sequence[_Recorded], findings: Mapping[str, int], by_heart: Known) -> dict[str, int]:
+def _numbers(connection: Connection, name: str, table: Table, done: Sequence[_Recorded], texts: Mapping[str, Callable[[], str]]) -> dict[str, int]:
+    """The numbers of the documents in `texts`, which observations call `name`; mostly they are those of the reads before."""
+    last = (one.known.refers[name] for one in done if name in one.known.refers)
+    found = {mark: number for mark, number in last if mark in texts}
+    return found | interned_all(connection, table, {mark: text for mark, text in texts.items() if mark not in found})
+
+
+def _judgement_ids(connection: Connection, path: Path, done: Sequence[_Recorded], findings: Mapping[str, int]) -> dict[str, int]:
     """The numbers of the judgements by their keys, those that are new written."""
     table = tables.judgements
     wanted = {one.assessment.judgement.key: one for one in done}
-    known = {key: row for key in wanted if (row := by_heart.judgements.get(key)) is not None}
+    last = (one.known.judgement for one in done if one.known.judgement is not None)
+    known = {key: (number, findings_id) for key, number, findings_id in last if key in wanted}
     if others := [key for key in wanted if key not in known]:
         query = select(table.c.key, table.c.id, table.c.findings_id).where(table.c.key.in_(others))
         known |= {row.key: (row.id, row.findings_id) for row in connection.execute(query).all()}
@@ -272,8 +286,6 @@ def _judgement_ids(connection: Connection, path: Path, done: Sequence[_Recorded]
         connection.execute(insert(table), rows)
         written = select(table.c.id, table.c.key).where(table.c.key.in_([row["key"] for row in rows]))
         found |= {row.key: row.id for row in connection.execute(written).all()}
-    for key, one in wanted.items():
-        by_heart.judgements.put(key, (found[key], findings[one.marks["findings"] or ""]))
     return found
 
 

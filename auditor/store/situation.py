@@ -1,9 +1,8 @@
 """What is known of targets before a read of each is recorded: all of it, of all of them, in a handful of queries."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -12,16 +11,14 @@ from sqlalchemy import Connection, Row, ScalarSelect, func, select
 from auditor.core.assess import Past
 from auditor.core.coverage import Terms
 from auditor.core.model import Approval, DriftEvent, EventState, Memory, Observation, Shape, Snapshot
-from auditor.store import approvals, calendar, events, tables
+from auditor.core.notices import Told
+from auditor.store import approvals, calendar, events, outbox, tables
 from auditor.store.documents import checked, rebuilt
 from auditor.store.reading import Reading
 from auditor.store.tables import memories, observations, snapshots, targets, told
 
 MAX_SHAPES_SOUGHT = 50
 """So many different states of one target are looked through for one in another API shape."""
-
-MAX_KEPT = 2048
-"""Snapshots that stay rebuilt from their texts, whatever database these came from."""
 
 DATED_SECRET = "ClientSecret"
 """The secret of which it counts when it was last seen to change."""
@@ -41,6 +38,8 @@ class Sight:
 class Situation:
     """One target, as far as recording a read of it needs. `policy_digest` is that of the policy which judged its newest read.
 
+    `told` is what people were told, as it is on record, and what that says. `refers` has the documents that its newest read refers to, with digest
+    and number, and `judgement` that read's judgement with its number and that of its findings; both are there only after it was recorded.
     `events` are the open ones, those that ended after `ended_since`, and all of the secret whose age counts.
     """
 
@@ -48,13 +47,15 @@ class Situation:
     document: str
     settled_until: datetime | None = None
     memory: Memory | None = None
-    told: str | None = None
+    told: tuple[str, Told] | None = None
     policy_digest: str | None = None
     seen: Sight | None = None
     agreed: tuple[Terms, ...] = ()
     ended_since: datetime
     events: tuple[DriftEvent, ...] = ()
     approvals: tuple[Approval, ...] = ()
+    refers: Mapping[str, tuple[str, int]] = field(default_factory=dict)
+    judgement: tuple[str, int, int] | None = None
 
     def past(self, connection: Connection, path: Path, observation: Observation, *, ended_since: datetime) -> Past:
         """What a read is to be compared with. Events that ended after `ended_since` are in it."""
@@ -70,8 +71,13 @@ class Situation:
         )
 
 
-def of_targets(connection: Connection, path: Path, names: Sequence[str], *, ended_since: datetime) -> dict[str, Situation]:
-    """The situation of each target of these names; one that is not on record is left out."""
+def of_targets(
+    connection: Connection, path: Path, names: Sequence[str], *, ended_since: datetime, at_hand: Mapping[str, Snapshot]
+) -> dict[str, Situation]:
+    """The situation of each target of these names; one that is not on record is left out.
+
+    A snapshot that is `at_hand` by its digest is not built anew.
+    """
     rows = connection.execute(_QUERY.where(targets.c.name.in_(names))).all()
     ids = {row.id: row.name for row in rows}
     agreed = calendar.of_targets(connection, path, ids)
@@ -83,9 +89,9 @@ def of_targets(connection: Connection, path: Path, names: Sequence[str], *, ende
             document=row.document,
             settled_until=row.settled_until,
             memory=_memory(row) if row.identity is not None else None,
-            told=row.told,
+            told=(row.told, outbox.what_was_told(path, row.told)) if row.told is not None else None,
             policy_digest=row.policy_digest,
-            seen=_sight(path, row) if row.seen_id is not None else None,
+            seen=_sight(path, row, at_hand) if row.seen_id is not None else None,
             agreed=agreed.get(row.id, ()),
             ended_since=ended_since,
             events=happened.get(row.id, ()),
@@ -107,13 +113,10 @@ def seen_as(connection: Connection, path: Path, target: str, shape: Shape) -> tu
     return None
 
 
-def _sight(path: Path, row: Row[Any]) -> Sight:
-    return Sight(observation_id=row.seen_id, at=row.seen_at, digest=row.digest, snapshot=_snapshot(path, row.digest, row.snapshot))
-
-
-@lru_cache(maxsize=MAX_KEPT)
-def _snapshot(path: Path, digest: str, text: str) -> Snapshot:
-    return rebuilt(path, "snapshot", Snapshot.from_document, checked(path, snapshots, digest, text))
+def _sight(path: Path, row: Row[Any], at_hand: Mapping[str, Snapshot]) -> Sight:
+    document = checked(path, snapshots, row.digest, row.snapshot)
+    snapshot = at_hand.get(row.digest) or rebuilt(path, "snapshot", Snapshot.from_document, document)
+    return Sight(observation_id=row.seen_id, at=row.seen_at, digest=row.digest, snapshot=snapshot)
 
 
 def _memory(row: Row[Any]) -> Memory:

@@ -2,10 +2,10 @@
 
 import hashlib
 import re
-import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -19,6 +19,7 @@ from auditor.app import App
 from auditor.config import load
 from auditor.core.model import DeliveryState
 from tests.e2e.conftest import Site
+from tests.e2e.test_daemon import wait_for
 from tests.notify.ends import Mailbox, free_port, relay
 
 FRIDAY = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -176,6 +177,26 @@ def test_a_channel_that_is_new_is_owed_no_report_of_a_time_before_it(site: Site)
         assert reports(mailbox) == []
 
 
+def test_a_daemon_that_was_down_at_the_time_of_the_report_makes_up_for_it(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon, "REPORT_LATE_AFTER", timedelta(0))
+    monkeypatch.setattr(daemon, "DELIVER_EVERY_S", 1)
+    with relay() as mailbox:
+        configure(site, mailbox.port, "report: attached")
+        read(site, datetime.now(UTC) - timedelta(days=8))
+        site.simulator.clock = lambda: datetime.now(UTC)
+        stop = threading.Event()
+        with App(load(site.config)) as app:
+            running = threading.Thread(target=daemon.serve, args=(app,), kwargs={"stop": stop})
+            running.start()
+            try:
+                wait_for(lambda: bool(reports(mailbox)))
+            finally:
+                stop.set()
+                running.join()
+            assert app.report_slot_owed() is None
+        assert len(reports(mailbox)) == 1
+
+
 @pytest.mark.parametrize("is_too_large", [False, True])
 def test_a_report_can_be_linked_or_is_when_it_is_too_large(site: Site, monkeypatch: pytest.MonkeyPatch, is_too_large: bool) -> None:
     link = "report_link: 'https://reports.corp.example/smtp'"
@@ -229,7 +250,7 @@ def test_a_process_that_is_killed_while_it_mails_a_report_leaves_it_to_the_next(
         silent.settimeout(30)
         with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
             connection, _ = silent.accept()
-            process.send_signal(signal.SIGKILL)
+            process.kill()
             process.wait()
             connection.close()
     with relay() as mailbox:

@@ -1,11 +1,15 @@
 """Retention of the outbox: what was delivered goes in time; what is owed stays, and so does what must not be said twice."""
 
+import zlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import select
+import pytest
+from sqlalchemy import select, update
 
-from auditor.core.model import DeliveryState, Notice, NoticeKind, Severity
+from auditor.core.model import MAX_ATTACHED_BYTES, Attachment, DeliveryState, Notice, NoticeKind, Severity
 from auditor.core.notices import Alerting, Route
+from auditor.errors import StoreError
 from auditor.store import outbox, tables
 
 AT = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -86,6 +90,59 @@ def test_what_is_said_once_for_ever_is_not_said_again_after_its_deliveries_are_g
     assert prune(store, AT + DAY)["deliveries"] == 2
     owe(store, "the waiver ends", "the week was bad", at=AT + 200 * DAY)
     assert store.deliveries() == ()
+
+
+FILE = Attachment(name="r.html", media_type="text/html", content=b"<p>" * 1000)
+
+
+def enclose(store, file=FILE, once="report/1", channels=("ops", "soc")):
+    return store.enclose(Notice(kind=NoticeKind.REPORT, at=AT, severity=Severity.INFO, title="r"), file, channels, TO_OPS, once=once)
+
+
+def files(store):
+    with store._reading() as connection:
+        return len(connection.execute(select(tables.enclosures.c.notice_id)).all())
+
+
+def test_a_file_is_kept_until_all_who_are_owed_it_have_it_and_owed_once(store):
+    owe(store, "an alert", once=False)
+    assert enclose(store)
+    first = settle(store, DeliveryState.PENDING)
+    again = settle(store, DeliveryState.DELIVERED)
+    assert (first.enclosures, again.enclosures, first.key == again.key) == ((FILE,), (FILE,), True)
+    assert [notice.title for notice in again.notices] == ["r"], "a message of its own"
+    assert files(store) == 1
+    other = settle(store, DeliveryState.DELIVERED, channel="soc")
+    assert (other.enclosures, other.key != first.key, files(store)) == ((FILE,), True, 0)
+    owe(store, "newest", once=False)
+    settle(store, DeliveryState.DELIVERED)
+    prune(store, AT + DAY)
+    assert not enclose(store), "not even when its deliveries are gone"
+    assert store.newest_named("report/") == AT
+    assert store.newest_named("repory/") is None
+
+
+def test_a_file_that_does_not_travel_is_named_alone(store):
+    nothing = replace(FILE, content=None)
+    assert enclose(store, nothing)
+    assert settle(store, DeliveryState.DELIVERED).enclosures == (nothing,)
+
+
+@pytest.mark.parametrize(
+    "content", [b"no such file", zlib.compress(b"x" * (MAX_ATTACHED_BYTES + 1))[:-1], zlib.compress(b"x" * (MAX_ATTACHED_BYTES + 1))]
+)
+def test_a_file_that_is_not_what_was_enclosed_is_named_and_not_unpacked(store, content):
+    assert enclose(store)
+    with store._writing() as connection:
+        connection.execute(update(tables.enclosures).values(content=content))
+    with pytest.raises(StoreError, match="enclosure: not in a form that this auditor reads"):
+        store.claim("ops", at=AT, lease=DAY)
+
+
+def test_the_largest_file_comes_back_whole(store):
+    largest = replace(FILE, content=b"x" * MAX_ATTACHED_BYTES)
+    enclose(store, largest)
+    assert settle(store, DeliveryState.DELIVERED).enclosures == (largest,)
 
 
 def test_no_message_has_the_key_of_one_that_was_pruned(store):
