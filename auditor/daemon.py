@@ -107,7 +107,7 @@ class Reads:
         if is_sweep_complete:
             _guarded(self.app.beat, "the heartbeat failed")
 
-    def _read(self, target: Target, memory: Memory) -> bool:
+    def _read(self, target: Target, memory: Memory | None = None) -> bool:
         try:
             auditor = replace(self.app.auditor)  # one of its own, for what went wrong with this read
             auditor.audit(target, at=self.app.clock(), memory=memory)

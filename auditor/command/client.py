@@ -29,9 +29,9 @@ from auditor.core.model import (
     Target,
     TrailOutcome,
 )
-from auditor.core.recent import Recent
 from auditor.exchange.connection import Answer, Peer, TlsContexts
 from auditor.exchange.trouble import Trouble
+from auditor.recent import Recent
 
 MAX_KEPT = 2048
 """Targets whose last snapshot stays at hand, for an answer that says the same again."""

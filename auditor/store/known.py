@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection
 
 from auditor.core.model import Snapshot
-from auditor.core.recent import Recent
+from auditor.recent import Recent
 from auditor.store import situation
 from auditor.store.situation import Situation
 

@@ -16,8 +16,8 @@ from sqlalchemy import BindParameter, Connection, Table, bindparam, func, insert
 from auditor.core.canonical import canonical, digest_text
 from auditor.core.ledger import Kind
 from auditor.core.model import Assessment, Finding, Judgement, Memory, Observation, Snapshot, TargetText
-from auditor.core.recent import Recent
 from auditor.errors import StoreError
+from auditor.recent import Recent
 from auditor.store import calendar, events, outbox, tables
 from auditor.store.documents import inserted, interned_all
 from auditor.store.known import Known
