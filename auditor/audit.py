@@ -14,7 +14,7 @@ from auditor.core.attribution import attribute
 from auditor.core.coverage import Terms
 from auditor.core.derived import Tables, with_derived
 from auditor.core.evaluate import CompiledPolicy, judge
-from auditor.core.model import Assessment, AttributionVerdict, Finding, Judgement, Memory, Observation, Target, TargetText, Waiver
+from auditor.core.model import Assessment, AttributionVerdict, Finding, Judgement, Observation, Target, TargetText, Waiver
 from auditor.core.notices import Alerting
 from auditor.core.policy import EffectivePolicy, Rule, Var
 from auditor.core.slots import EPOCH, offset_of
@@ -156,15 +156,13 @@ class Auditor:
     events_fault: StoreError | None = field(default=None, init=False)
     """Why a result could not be appended there. It is on record all the same, and neither other targets nor alerts wait for that file."""
 
-    def audit(self, target: Target, *, at: datetime, force: bool = False, memory: Memory | None = None) -> Assessment:
+    def audit(self, target: Target, *, at: datetime, force: bool = False) -> Assessment:
         """Read `target` once, judge what it says, record it. The run serves the newest slot due at `at`, if nobody has yet.
-
-        `memory` is what the store remembers of it, where the caller has asked already, for many targets at once.
 
         Raises:
             StoreError: It cannot be recorded.
         """
-        observation, memory = self.reader.observe(target, memory or self.store.memory(target.name), force=force)
+        observation, memory = self.reader.observe(target, self.store.memory(target.name), force=force)
         policy = self.judge.policy_for(target).policy
 
         def conclude(read: Observation, past: Past, stored: Stored) -> Assessment:
@@ -215,11 +213,10 @@ class Auditor:
         """
         if not targets:
             return
-        memories = self.store.memories([target.name for target in targets])
         pool = ThreadPoolExecutor(max_workers=min(workers, len(targets)), thread_name_prefix="audit")
 
         def run(target: Target) -> Assessment:
-            return self.audit(target, at=clock(), force=force, memory=memories[target.name])
+            return self.audit(target, at=clock(), force=force)
 
         try:
             for done in as_completed([pool.submit(run, target) for target in targets]):

@@ -22,7 +22,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from auditor import instance, sdnotify
 from auditor.app import App
 from auditor.core.coverage import MissedBecause
-from auditor.core.model import Memory, Schedule, Target
+from auditor.core.model import Schedule, Target
 from auditor.core.slots import next_slot, offset_of
 from auditor.errors import AuditorError, ConfigError
 from auditor.health import HealthServer, Watched
@@ -76,12 +76,11 @@ class Reads:
         """Begin a read of every target that owes one now, and come back at once."""
         try:
             due = self.app.auditor.due(self.app.config.targets, self.app.clock())
-            memories = self.app.store.memories([target.name for target in due])
             with self._lock:
                 new = [target for target in due if target.name not in self._running]
                 self._running.update(target.name for target in new)
             for target in new:
-                self._begin(target, memories[target.name])
+                self._begin(target)
         except Exception:  # an edge: a database that is locked for once must not end the alarm
             log.exception("what is due cannot be told")
 
@@ -95,9 +94,14 @@ class Reads:
             log.warning("reads were left: they took longer than the grace period", extra={"targets": sorted(self._running)})
         return not self._running
 
-    def _begin(self, target: Target, memory: Memory) -> None:
-        future = self._pool.submit(self._read, target, memory)
-        future.add_done_callback(lambda done: self._over(target.name, is_recorded=not done.cancelled() and done.result()))
+    def _begin(self, target: Target) -> None:
+        try:
+            future = self._pool.submit(self._read, target)
+        except RuntimeError:  # no thread is to be had: it is tried again at the next alarm
+            log.exception("a read could not begin", extra={"target": target.name})
+            self._over(target.name, is_recorded=False)
+        else:
+            future.add_done_callback(lambda done: self._over(target.name, is_recorded=not done.cancelled() and done.result()))
 
     def _over(self, name: str, *, is_recorded: bool) -> None:
         with self._lock:
@@ -107,10 +111,10 @@ class Reads:
         if is_sweep_complete:
             _guarded(self.app.beat, "the heartbeat failed")
 
-    def _read(self, target: Target, memory: Memory | None = None) -> bool:
+    def _read(self, target: Target) -> bool:
         try:
             auditor = replace(self.app.auditor)  # one of its own, for what went wrong with this read
-            auditor.audit(target, at=self.app.clock(), memory=memory)
+            auditor.audit(target, at=self.app.clock())
         except Exception:  # an edge: one target's failing read must not end the others
             log.exception("audit failed", extra={"target": target.name})
             return False

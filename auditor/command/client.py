@@ -6,6 +6,7 @@ What goes wrong with the server is the observation's outcome, never an exception
 import hashlib
 import logging
 import random
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -61,6 +62,7 @@ class Reader:
         self.secret, self.fingerprint, self.clock, self.sleep, self.jitter = secret, fingerprint, clock, sleep, jitter
         self.collector_host, self.collector_version, self.transport = collector_host, collector_version, transport
         self.contexts, self.tokens = TlsContexts(), auth.TokenCache()
+        self._salt = secrets.token_bytes(32)
         self._parsed: Recent[str, tuple[tuple[int, bytes], Snapshot]] = Recent(MAX_KEPT)
 
     def observe(self, target: Target, memory: Memory, *, force: bool = False) -> tuple[Observation, Memory]:
@@ -139,8 +141,8 @@ class Reader:
             session.close()
 
     def parse(self, body: bytes, *, target: str, version: int) -> Snapshot | wire.Unreadable:
-        """As `wire.parse`; a target that answers as it did last gives the same snapshot. The answer is known by its digest: it is not kept."""
-        mark = (version, hashlib.sha256(body).digest())
+        """As `wire.parse`; a target that answers as it did last gives the same snapshot. The answer is known by a keyed digest: it is not kept."""
+        mark = (version, hashlib.blake2b(body, key=self._salt).digest())
         last = self._parsed.get(target)
         if last is not None and last[0] == mark:
             return last[1]

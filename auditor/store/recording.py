@@ -21,7 +21,7 @@ from auditor.recent import Recent
 from auditor.store import calendar, events, outbox, tables
 from auditor.store.documents import inserted, interned_all
 from auditor.store.known import Known
-from auditor.store.ledger import BATCH, Chain
+from auditor.store.ledger import Chain
 from auditor.store.reading import CONTEXT_FIELDS, READ_FIELDS, Reading
 from auditor.store.run import Run
 from auditor.store.situation import Sight, Situation
@@ -146,11 +146,8 @@ def remembered(connection: Connection, targets: Sequence[str]) -> dict[str, Memo
     """What is remembered of each of the targets of these names that was read."""
     columns = [column for column in tables.memories.c if column.name != "target_id"]
     query = select(tables.targets.c.name, *columns).join(tables.memories)
-    found: dict[str, Memory] = {}
-    for first in range(0, len(targets), BATCH):
-        for row in connection.execute(query.where(tables.targets.c.name.in_(targets[first : first + BATCH]))):
-            found[row.name] = Memory(**{column.name: row._mapping[column.name] for column in columns})
-    return found
+    rows = connection.execute(query.where(tables.targets.c.name.in_(targets))).all()
+    return {row.name: Memory(**{column.name: row._mapping[column.name] for column in columns}) for row in rows}
 
 
 def _concluded(

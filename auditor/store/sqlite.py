@@ -119,6 +119,12 @@ def store_errors(path: Path) -> Iterator[None]:
         raise _store_error(path, error) from error
 
 
+def is_of_the_file(error: Exception) -> bool:
+    """Whether `error`, a StoreError, says that the file could not be used, whoever tried: it is locked, damaged, or has no room."""
+    cause = error.__cause__
+    return isinstance(cause, OSError) or isinstance(getattr(cause, "orig", cause), sqlite3.OperationalError)
+
+
 _OWNER = "the file and its folder must be there, and writable for the user that runs the auditor"
 _TROUBLES = {
     sqlite3.SQLITE_BUSY: ("another process kept it locked for too long", "is a backup or another auditor at work? run it again later"),

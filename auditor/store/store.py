@@ -88,7 +88,10 @@ class Store:
         self._writes = Lock()
         self._recorder: Connection | None = None
         self._judgements, self._known = Judgements(), Known()
-        self._together: Together[Run, tuple[int, Assessment]] = Together(self._record, key=lambda run: run.target.name)
+        self._together: Together[Run, tuple[int, Assessment]] = Together(
+            self._record, key=lambda run: run.target.name, is_everybodys=sqlite.is_of_the_file
+        )
+        self._asking: Together[str, Memory] = Together(self._memories, key=lambda target: target, is_everybodys=lambda _: True)
 
     @classmethod
     def open(cls, url: str, *, create: bool) -> "Store":
@@ -109,10 +112,12 @@ class Store:
         return cls(path, sqlite.engine(path))
 
     def close(self) -> None:
-        if self._recorder is not None:
-            self._recorder.close()
-            self._recorder = None
-        self._engine.dispose()
+        with self._writes:  # what another thread is writing is written to its end
+            if self._recorder is not None:
+                self._recorder.close()
+                self._recorder = None
+                self._known.forget()
+            self._engine.dispose()
 
     def __enter__(self) -> Self:
         return self
@@ -122,12 +127,12 @@ class Store:
 
     def memory(self, target: str) -> Memory:
         """What is remembered of `target`; an empty Memory for one that was never read."""
-        return self.memories([target])[target]
+        return self._asking.do(target)  # many ask at once: each time that several reads end, as many begin
 
-    def memories(self, targets: Sequence[str]) -> dict[str, Memory]:
-        """What is remembered of each of these targets; an empty Memory for one that was never read."""
+    def _memories(self, targets: Sequence[str]) -> list[Memory]:
         with self._reading() as connection:
-            return dict.fromkeys(targets, Memory()) | recording.remembered(connection, targets)
+            known = recording.remembered(connection, targets)
+        return [known.get(target, Memory()) for target in targets]
 
     def last_observed(self, target: str) -> tuple[datetime, Snapshot] | None:
         """The newest observed state of `target` and when its read began; None where it was never seen."""
@@ -267,6 +272,7 @@ class Store:
                     return recording.record(connection, self._path, runs, self._judgements, self._known)
             except BaseException:
                 self._known.forget()
+                self._judgements = Judgements()
                 self._recorder = None
                 connection.close()
                 raise

@@ -22,18 +22,29 @@ class _Place(Generic[_Given, _Made]):
     made: _Made | None = None
     fault: BaseException | None = None
 
+    def end(self, made: _Made | None, fault: BaseException | None = None) -> None:
+        self.made, self.fault, self.is_done = made, fault, True
+        self.called.set()
+
 
 class Together(Generic[_Given, _Made]):
     """Does things of many threads at a time: `act` does several, all or none, and gives back what became of each, in their order.
 
-    Where `act` fails for several, each is done by itself, so that one thing's fault is not another's. Of several with one `key` the first alone is
-    taken: the next is to find what became of it.
+    Where `act` fails for several, each is done by itself, so that one thing's fault is not another's; but for a fault that `is_everybodys`. Of
+    several with one `key` the first alone is taken: the next is to find what became of it.
     """
 
-    def __init__(self, act: Callable[[Sequence[_Given]], Sequence[_Made]], *, key: Callable[[_Given], Hashable], at_most: int = MAX_TOGETHER) -> None:
-        self._act, self._key, self._at_most = act, key, at_most
+    def __init__(
+        self,
+        act: Callable[[Sequence[_Given]], Sequence[_Made]],
+        *,
+        key: Callable[[_Given], Hashable],
+        at_most: int = MAX_TOGETHER,
+        is_everybodys: Callable[[Exception], bool] = lambda _: False,
+    ) -> None:
+        self._act, self._key, self._at_most, self._is_everybodys = act, key, at_most, is_everybodys
         self._queue: list[_Place[_Given, _Made]] = []
-        self._is_busy = False
+        self._leader: _Place[_Given, _Made] | None = None
         self._lock = threading.Lock()
 
     def do(self, given: _Given) -> _Made:
@@ -43,44 +54,47 @@ class Together(Generic[_Given, _Made]):
             Exception: Whatever `act` raised for it.
         """
         place: _Place[_Given, _Made] = _Place(given)
-        with self._lock:
-            self._queue.append(place)
-            is_first, self._is_busy = not self._is_busy, True
         try:
-            if not is_first:
+            with self._lock:
+                self._queue.append(place)
+                self._leader = self._leader or place
+            if self._leader is not place:
                 place.called.wait()
+            if not place.is_done:
+                self._lead()
         except BaseException:  # Ctrl-C
             self._withdraw(place)
             raise
-        if not place.is_done:
-            self._lead()
         if place.fault is not None:
             raise place.fault
         return place.made  # type: ignore[return-value]  # it is done, and had no fault
 
     def _withdraw(self, place: _Place[_Given, _Made]) -> None:
         with self._lock:
-            is_called = place.called.is_set() and not place.is_done
             if place in self._queue:
                 self._queue.remove(place)
-        if is_called:  # nobody else would do what waits behind it
-            self._lead()
+            if self._leader is place:
+                self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Let the first one that waits lead; under the lock, so that nobody withdraws between being chosen and being called."""
+        self._leader = self._queue[0] if self._queue else None
+        if self._leader is not None:
+            self._leader.called.set()
 
     def _lead(self) -> None:
         """Do what waits, as far as it goes together; the first one of the rest does that next."""
-        with self._lock:
-            mine = self._taken()
+        mine: list[_Place[_Given, _Made]] = []
         try:
+            with self._lock:
+                mine = self._taken()
             self._serve(mine)
         finally:
             with self._lock:
-                following = self._queue[0] if self._queue else None
-                self._is_busy = following is not None
-            for place in mine:
-                place.is_done = True
-                place.called.set()
-            if following is not None:
-                following.called.set()
+                for place in mine:
+                    if not place.is_done:
+                        place.end(None, RuntimeError("another thread was interrupted while it did this"))
+                self._hand_over()
 
     def _taken(self) -> list[_Place[_Given, _Made]]:
         mine: dict[Hashable, _Place[_Given, _Made]] = {}
@@ -96,15 +110,14 @@ class Together(Generic[_Given, _Made]):
 
     def _serve(self, places: Sequence[_Place[_Given, _Made]]) -> None:
         try:
-            for place, made in zip(places, self._act([place.given for place in places]), strict=True):
-                place.made = made
+            made = self._act([place.given for place in places])
         except Exception as fault:  # noqa: BLE001 - handed to whoever brought it
-            if len(places) == 1:
-                places[0].fault = fault
+            if len(places) == 1 or self._is_everybodys(fault):
+                for place in places:
+                    place.end(None, fault)
                 return
             for place in places:
                 self._serve([place])
-        except BaseException as end:  # Ctrl-C in the one thread that does it for all: none of it is on record
-            for place in places:
-                place.fault = place.fault or RuntimeError("another thread was interrupted while it recorded this")
-            raise end from None
+            return
+        for place, one in zip(places, made, strict=True):
+            place.end(one)

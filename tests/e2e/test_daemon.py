@@ -19,7 +19,7 @@ from auditor import daemon
 from auditor.app import App
 from auditor.config import load
 from auditor.core.ledger import Kind
-from auditor.core.model import Memory, Schedule
+from auditor.core.model import Schedule
 from auditor.daemon import SlotTrigger, serve
 from auditor.instance import holder, only_one
 from tests.e2e.conftest import Site
@@ -64,11 +64,25 @@ def test_a_target_that_is_overdue_is_read_at_once_and_once(site: Site) -> None:
         assert len(site.simulator.requests) == asked
 
 
+def test_a_read_that_cannot_begin_is_tried_again(site: Site, caplog: pytest.LogCaptureFixture) -> None:
+    site.configure(schedule="{every: 15m}")
+    with App(load(site.config)) as app:
+        reads = daemon.Reads(app)
+        reads._pool.shutdown()  # it takes nothing any more, as one that gets no thread
+        reads.serve_due()
+        assert reads.close(grace_s=5), "nothing is waited for"
+        assert "a read could not begin" in caplog.messages
+        again = daemon.Reads(app)
+        again.serve_due()
+        assert again.close(grace_s=20)
+        assert app.store.latest("prod") is not None
+
+
 def test_a_failing_job_does_not_end_the_daemon(site: Site, caplog: pytest.LogCaptureFixture) -> None:
     site.configure(schedule="{every: 15m}")
     with App(load(site.config)) as app:
         running = daemon.Daemon(app)
-        running._reads._read(app.config.targets[0], Memory())
+        running._reads._read(app.config.targets[0])
         running._report()
         (report,) = app.config.report_folder.glob("smtp-report-*.html")
         shutil.rmtree(app.config.report_folder)
@@ -77,7 +91,7 @@ def test_a_failing_job_does_not_end_the_daemon(site: Site, caplog: pytest.LogCap
         for path in site.folder.glob("auditor.db*"):
             path.unlink()
         site.database.mkdir()
-        running._reads._read(app.config.targets[0], Memory())
+        running._reads._read(app.config.targets[0])
         running._report()
     assert report.name.startswith("smtp-report-2")
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["audit failed", "report failed"]

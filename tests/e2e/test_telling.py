@@ -10,7 +10,6 @@ import pytest
 
 from auditor.app import App
 from auditor.config import load
-from auditor.core.model import Memory
 from auditor.daemon import Reads
 from tests.e2e.conftest import Site
 from tests.e2e.hook import FarEnd
@@ -212,7 +211,7 @@ def test_a_read_that_is_not_on_record_keeps_the_heartbeat_still(told: Site, far_
         wait_for(lambda: app.store.latest("prod") is not None and not reads._running)
         assert far_end.beats == 0
         (told.folder / "events.ndjson").rmdir()
-        reads._begin(app.config.targets[0], Memory())
+        reads._begin(app.config.targets[0])
         wait_for(lambda: far_end.beats == 1)
         reads.close(5)
 

@@ -59,7 +59,7 @@ def together_of(*batches: list[int], fails: frozenset[int] = frozenset(), at_mos
     for thread in threads:
         thread.join(10)
     assert not shared._queue
-    assert not shared._is_busy
+    assert shared._leader is None
     return done, got
 
 
@@ -113,6 +113,71 @@ def test_who_is_interrupted_leaves_the_others_someone_to_go_on() -> None:
     for thread in (first, *others):
         thread.join(10)
     assert (len(faults), sorted(got)) == (1, [2, 3])
+
+
+def test_who_is_interrupted_while_each_is_done_by_itself_leaves_nobody_with_nothing() -> None:
+    begun = threading.Event()
+
+    def act(given: Any) -> list[int]:
+        if list(given) == [1]:
+            begun.set()
+            while len(shared._queue) < 3:
+                pass
+            return [1]
+        if len(given) > 1:
+            raise ValueError("not together")
+        raise KeyboardInterrupt
+
+    shared: Together[int, int] = Together(act, key=lambda one: one, at_most=8)
+    ends: list[str] = []
+
+    def bring(one: int) -> None:
+        try:
+            ends.append(f"done {shared.do(one)}")
+        except BaseException as fault:
+            ends.append(type(fault).__name__)
+
+    threads = [threading.Thread(target=bring, args=(1,))]
+    threads[0].start()
+    assert begun.wait(10)
+    threads += [threading.Thread(target=bring, args=(one,)) for one in (2, 3, 4)]
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert sorted(ends) == ["KeyboardInterrupt", "RuntimeError", "RuntimeError", "done 1"]
+    assert shared._leader is None
+
+
+def test_what_is_everybodys_fault_is_not_tried_again_for_each() -> None:
+    tried: list[int] = []
+    begun = threading.Event()
+
+    def act(given: Any) -> list[int]:
+        tried.append(len(given))
+        if len(tried) == 1:
+            begun.set()
+            while len(shared._queue) < 3:
+                pass
+        raise OSError("no room")
+
+    shared: Together[int, int] = Together(act, key=lambda one: one, is_everybodys=lambda fault: isinstance(fault, OSError))
+    faults: list[str] = []
+
+    def bring(one: int) -> None:
+        try:
+            shared.do(one)
+        except OSError as fault:
+            faults.append(str(fault))
+
+    threads = [threading.Thread(target=bring, args=(one,)) for one in range(4)]
+    threads[0].start()
+    assert begun.wait(10)
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join(10)
+    assert (tried, faults) == ([1, 3], ["no room"] * 4)
 
 
 # --- the store ----------------------------------------------------------------------------------------------------
@@ -211,6 +276,46 @@ def test_a_run_that_cannot_be_recorded_costs_the_others_nothing(store: Store, ma
     assert store.latest("cmd-03") is None, "all or nothing"
     assert store.conclude(run_of(made, made.assessment("cmd-03"))).observation.target == "cmd-03"
     assert store.verify().fault is None
+
+
+def test_findings_that_were_refused_are_not_taken_for_stored_ones(store: Store, made: Any) -> None:
+    good = made.assessment()
+    store.conclude(run_of(made, good))
+    with pytest.raises(StoreError, match="other findings"):
+        store.conclude(run_of(made, replace(good, judgement=replace(good.judgement, findings=(made.finding(port=25),)))))
+
+    def conclude(seen: Any, past: Any, stored: Any) -> Assessment:
+        found = stored(good.judgement.key, made.noon.date())
+        before = past.previous
+        judged = replace(good.judgement, findings=found)
+        return replace(good, observation=seen, judgement=judged, previous_at=before[0], previous_digest=before[1].digest)
+
+    assert store.conclude(replace(run_of(made, good), conclude=conclude)).judgement == good.judgement
+
+
+def test_a_store_is_closed_between_two_transactions_whoever_writes(url: str, made: Any) -> None:
+    for _ in range(3):
+        store = Store.open(url, create=True)
+        ends: list[str] = []
+
+        def write(name: str, store: Store = store, ends: list[str] = ends) -> None:
+            try:
+                for hour in range(20):
+                    store.conclude(run_of(made, made.assessment(name, at=made.noon + hour * HOUR)))
+            except StoreError as fault:
+                ends.append(str(fault))
+
+        threads = [threading.Thread(target=write, args=(f"cmd-{number}",)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        while store.head()[0] < 20:
+            pass
+        store.close()
+        for thread in threads:
+            thread.join(30)
+        with Store.open(url, create=False) as again:
+            assert again.verify().fault is None
+        assert not [end for end in ends if "misuse" in end or "deassociated" in end]
 
 
 def test_what_is_known_by_heart_is_forgotten_once_another_writes(store: Store, made: Any) -> None:
