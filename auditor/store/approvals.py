@@ -1,6 +1,6 @@
 """Approvals and revocations: rows that are written once; triggers in the database refuse to change or remove them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,15 @@ def of_target(connection: Connection, path: Path, target: str) -> tuple[Approval
     ]
     query = select(approvals, *_REVOCATION).outerjoin(revocations).where(or_(*mine)).order_by(approvals.c.id)
     return tuple(_approval(path, row) for row in connection.execute(query))
+
+
+def of_names(connection: Connection, path: Path, names: Sequence[str]) -> dict[str, tuple[Approval, ...]]:
+    """Every approval recorded under each of these names, in order of recording, for targets none of which was ever renamed."""
+    query = select(approvals, *_REVOCATION).outerjoin(revocations).where(approvals.c.target.in_(names)).order_by(approvals.c.id)
+    found: dict[str, list[Approval]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.target, []).append(_approval(path, row))
+    return {name: tuple(its) for name, its in found.items()}
 
 
 def record(connection: Connection, given: Iterable[Approval]) -> tuple[Approval, ...]:

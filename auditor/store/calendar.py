@@ -8,7 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, update
+from sqlalchemy import Connection, Row, insert, or_, select, update
 
 from auditor.core.canonical import canonical
 from auditor.core.coverage import MissedBecause, Served, Terms, newest_owed, open_at, owed
@@ -246,6 +246,11 @@ def _all_terms(connection: Connection, path: Path) -> dict[int, tuple[Terms, ...
     for row in connection.execute(select(terms_table).order_by(terms_table.c.id)):
         found.setdefault(row.target_id, []).append(_terms(path, row.document, row.since))
     return {target_id: tuple(its) for target_id, its in found.items()}
+
+
+def of_row(path: Path, row: Row[Any]) -> Terms:
+    """The terms that a row of the table holds."""
+    return _terms(path, row.document, row.since)
 
 
 def _terms(path: Path, document: str, since: datetime) -> Terms:

@@ -131,10 +131,11 @@ def _of(target_id: int) -> Select[Any]:
 
 
 def _all(connection: Connection, path: Path, query: Select[Any]) -> tuple[DriftEvent, ...]:
-    return tuple(_event(path, row) for row in connection.execute(query))
+    return tuple(of_row(path, row) for row in connection.execute(query))
 
 
-def _event(path: Path, row: Row[Any]) -> DriftEvent:
+def of_row(path: Path, row: Row[Any]) -> DriftEvent:
+    """The event that a row holds, which has the target's name beside it."""
     beside = {name: row._mapping[name] for name in ("state", "not_before", "not_after", "ended_after", "ended_by")}
     return rebuilt(path, "drift event", lambda text: _from_texts(text, row.attribution, target=row.name, number=row.id, **beside), row.document)
 
