@@ -18,7 +18,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
-from auditor import instance, publish, sdnotify
+from auditor import instance, sdnotify
 from auditor.app import App
 from auditor.core.coverage import MissedBecause
 from auditor.core.model import Schedule, Target
@@ -230,7 +230,7 @@ class Daemon:
 
     def _report(self) -> None:
         def write() -> None:
-            path = publish.write_report(self.app.view(self.app.select((), {})), self.app.config.report_folder)
+            path = self.app.write_report(asked="last-week")
             log.info("report written", extra={"path": str(path)})
 
         _guarded(write, "report failed")

@@ -122,8 +122,8 @@ def tell(folder: Path) -> Iterator[str]:
                 for target in app.config.targets:
                     yield f"  {_told(app.auditor.audit(target, at=clock()))}"
         with App(settings, clock=clock, secret=_from(passwords)) as app:
+            app.write_report(asked="this-week", folder=folder, stem="report")
             shown = app.view(app.config.targets)
-            publish.write(publish.render(shown, "html"), folder / "report.html")
             yield from _looking_back(app, monday, clock())
         yield f"\n{shown.verdict}"
     yield f"\nreport:   {folder / 'report.html'}\ndatabase: {folder / 'auditor.db'}"

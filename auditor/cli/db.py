@@ -79,6 +79,8 @@ def prune(settings: Settings, keep: str, dry_run: bool, form: str) -> int:
     troubles = dict(done.troubles)
     for path in () if dry_run else list(reports):
         try:
+            for beside in publish.companions(path):
+                beside.rmdir() if beside.is_dir() else beside.unlink()
             path.unlink()
         except OSError as failure:
             reports.remove(path)

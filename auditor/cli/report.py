@@ -1,4 +1,4 @@
-"""`auditor report`: the HTML report from what is recorded."""
+"""`auditor report`: the HTML report on a period, from what is recorded."""
 
 from pathlib import Path
 
@@ -10,13 +10,14 @@ from auditor.cli.common import Settings, label_option, opened, parse_labels
 @click.command()
 @click.argument("targets", nargs=-1, metavar="[TARGET]...")
 @label_option
+@click.option("--period", default="", help="2026-W47, last-week, 2026-11, 2026-11-24, A..B, ... (else the seven days to today).")
 @click.option("-o", "folder", type=click.Path(path_type=Path, file_okay=False), help="The folder to write into (else the configured one).")
 @click.pass_obj
-def report(settings: Settings, targets: tuple[str, ...], labels: tuple[str, ...], folder: Path | None) -> None:
-    """Write one self-contained HTML file that shows where the targets stand, and print its path. No server is asked."""
-    settings.configure_logging()
-    from auditor import publish
+def report(settings: Settings, targets: tuple[str, ...], labels: tuple[str, ...], period: str, folder: Path | None) -> None:
+    """Write one self-contained HTML file on a period: where the targets stood at its end, and what changed within it. Prints its path.
 
+    `index.html` beside it lists all reports. No server is asked; the same data gives the same file.
+    """
+    settings.configure_logging()
     with opened(settings) as app:
-        chosen = app.select(targets, parse_labels(labels))
-        click.echo(publish.write_report(app.view(chosen), folder or app.config.report_folder))
+        click.echo(app.write_report(targets, parse_labels(labels), asked=period, folder=folder))

@@ -1,9 +1,10 @@
 """The course of one target through a period: what its reads came to, one phase after another, and what that means between begin and end. Pure."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
+from typing import Any
 
 from auditor.core.baseline import baseline
 from auditor.core.coverage import Coverage
@@ -193,6 +194,22 @@ class Kept:
             begins = max(begins, datetime.combine(self.waiver.approved_on, time.min, tzinfo=UTC))
         ends = min(self.waiver.expires_at, self.until) if self.until else self.waiver.expires_at
         return begins < min(end, ends) and ends > start
+
+
+def kept_waivers(records: Iterable[Mapping[str, Any]]) -> tuple[Kept, ...]:
+    """The waivers that the ledger's records tell of, in the order in which they came; `records` are the bodies of their kind, the oldest first."""
+    kept: dict[str, Kept] = {}
+    over: list[Kept] = []
+    for body in records:
+        at = datetime.fromisoformat(body["at"])
+        for document in body["removed"]:
+            waiver = Waiver.from_document(document)
+            if waiver.id in kept:
+                over.append(replace(kept.pop(waiver.id), until=at))
+        for document in body["added"]:
+            waiver = Waiver.from_document(document)
+            kept[waiver.id] = Kept(waiver=waiver, since=at)
+    return (*over, *kept.values())
 
 
 def approved_span(approval: Approval) -> tuple[datetime, datetime | None]:

@@ -6,7 +6,9 @@ from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from auditor.core.coverage import Tally
 from auditor.core.model import ReadOutcome
+from auditor.core.period import Period
 
 READ_WORDS: Mapping[ReadOutcome, str] = {
     ReadOutcome.OBSERVED: "read",
@@ -30,6 +32,13 @@ READ_WORDS: Mapping[ReadOutcome, str] = {
 }
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+
+
+def read_words(outcome: str) -> str:
+    """What a read ended in, in words; an outcome that is not known stands as it is."""
+    return READ_WORDS[ReadOutcome(outcome)] if outcome in set(ReadOutcome) else outcome.replace("_", " ")
+
+
 _LONG = (
     *("January", "February", "March", "April", "May", "June", "July"),
     *("August", "September", "October", "November", "December"),
@@ -75,6 +84,18 @@ def span(first: date, last: date) -> str:
     if first.year != last.year:
         return f"{first.day} {_LONG[first.month - 1]} {first.year} to {end}"
     return f"{first.day}{'' if first.month == last.month else f' {_LONG[first.month - 1]}'} to {end}"
+
+
+def period_words(period: Period) -> str:
+    """The period as a title has it: `week 47 of 2026, 16 to 22 November 2026 (UTC)`."""
+    days, zone = span(period.first, period.last), "UTC" if period.zone == "UTC" else f"{period.zone}, UTC beside it"
+    year, _, week = period.key.partition("-W")
+    return f"week {int(week)} of {year}, {days} ({zone})" if week else f"{days} ({zone})"
+
+
+def tally_words(tally: Tally) -> str:
+    """What became of the slots that were owed: `670 on time, 0 late, 2 failed, 0 missed`."""
+    return f"{tally.on_time:,} on time, {tally.late:,} late, {tally.failed:,} failed, {tally.missed:,} missed"
 
 
 def between(start: datetime, end: datetime) -> str:
@@ -130,8 +151,8 @@ def _day(at: datetime) -> str:
 
 
 def count(number: int, noun: str) -> str:
-    """`1 server`, `3 servers`."""
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    """`1 server`, `3 servers`, `1,200 servers`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def listed(words: Sequence[str], *, last: str = "and") -> str:
