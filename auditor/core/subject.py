@@ -11,7 +11,7 @@ class Subject(StrEnum):
 
     PROFILE = "Profile"
     TRANSPORT = "Transport"
-    LOGIN = "Log-in"
+    LOGIN = "Login"
     OAUTH = "OAuth"
     SENDER = "Sender"
     HOST = "Host"

@@ -619,7 +619,7 @@ _TEXTS = {
     Turn.WAIVER_OVER: "The waiver is over; the failure counts again.",
     Turn.LOST: "Could not be read.",
     Turn.UNANSWERED: "It failed before; now what it needs is not seen.",
-    Turn.BETWEEN: "It failed for a while within the period.",
+    Turn.BETWEEN: "",
     Turn.STILL: "",
     Turn.FIXED: "",
     Turn.REGAINED: "Could be read again.",

@@ -192,6 +192,7 @@ def _environment(folder: str) -> "jinja2.Environment":
         "prose": prose,
         "advice": _advice,
         "moment": wording.moment,
+        "short": wording.short,
         "iso": wording.iso,
         "counted": wording.count,
         "listed": wording.listed,

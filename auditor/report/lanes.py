@@ -144,7 +144,7 @@ def _drawn(lanes: Sequence[Sequence[_Bar]], period: Period) -> str:
         parts.append(f'<text x="0" y="{y + 13}">{title}</text>')
         for bar in lane:
             start, end = _x(bar.start, period), _x(bar.end, period)
-            wide = max(end - start, 2)
+            wide = max(end - start, 4)
             parts.append(f'<rect class="{bar.kind}" x="{start:g}" y="{y}" width="{wide:g}" height="{_BAR}" rx="2"/>')
             if bar.mark and wide >= 8 + 7 * len(bar.mark):
                 parts.append(f'<text class="mark {bar.kind}" x="{start + wide / 2:g}" y="{y + 13}">{bar.mark}</text>')

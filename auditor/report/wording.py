@@ -71,6 +71,12 @@ def moment(at: datetime) -> str:
     return f"{_day(local)} {local:%H:%M} {local.tzname()} ({_beside(local, own)}{own:%H:%M} UTC)"
 
 
+def short(at: datetime) -> str:
+    """`22 Nov 09:15`, for a table whose page names year and zone."""
+    local = at.astimezone(ZoneInfo(_ZONE.get()) if _ZONE.get() != "UTC" else UTC)
+    return f"{local.day} {_MONTHS[local.month - 1]} {local:%H:%M}"
+
+
 def day(on: date) -> str:
     """`Tue 17 Nov 2026`."""
     return _day(datetime(on.year, on.month, on.day, tzinfo=UTC))
