@@ -27,6 +27,9 @@ from auditor.report.timeline import Entry
 WHOLE = 200
 """Up to so many servers stand on a page in full; above that it is a fleet's page, with rows for all and sections for at most so many."""
 
+LEAN = 24
+"""On a page with more servers than this, what a rule says stands once and not under each server."""
+
 NAMED = 12
 """So many servers are named where many have something in common; the rest is counted, and named in the CSV beside a fleet's page."""
 
@@ -309,6 +312,7 @@ class Edition:
     policies: tuple[ShownPolicy, ...]
     needed_vars: tuple[NeededVar, ...]
     frameworks: tuple[Framework, ...]
+    rules: tuple[RuleText, ...] = ()
     waivers: tuple[ShownWaiver, ...] = ()
     installation: tuple[ShownFinding, ...] = ()
     blind_spots: tuple[str, ...] = BLIND_SPOTS
@@ -323,6 +327,10 @@ class Edition:
     @property
     def is_fleet(self) -> bool:
         return len(self.rows) > WHOLE
+
+    @property
+    def is_lean(self) -> bool:
+        return len(self.rows) > LEAN
 
     @property
     def left_out(self) -> int:

@@ -251,6 +251,7 @@ class Gathering:
             policies=self._shown_policies(),
             needed_vars=self._needed(),
             frameworks=self._frameworks(),
+            rules=tuple(self.rules[rule] for rule in sorted(self.rules)),
             waivers=self._waivers(),
             installation=installation,
             over=over,

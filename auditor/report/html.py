@@ -44,7 +44,7 @@ def render_edition(edition: Edition, *, due_days: Mapping[Severity, int] | None 
     room = MAX_BYTES - len(fleet.encode())
     sections: list[str] = []
     for section in edition.sections:
-        text = section_html(section, is_alone=len(edition.rows) < 2, opened=opened, compact=edition.is_fleet)
+        text = section_html(section, is_alone=len(edition.rows) < 2, opened=opened, compact=edition.is_lean)
         room -= len(text.encode())
         if room < 0 and sections:
             break
