@@ -1,4 +1,4 @@
-"""Size, time and memory of the report on 1, 100, 1,000 and 10,000 servers, each measured in a process of its own; and how a browser takes the largest.
+"""Size, time and memory of the report on 1, 100, 1,000 and 10,000 servers, each measured in a process of its own, and how a browser takes it.
 
 A week of daily reads of every server is recorded straight into the database (the reads themselves are `benchmarks/sweep.py`'s subject): one server
 in twenty fails, one in fifty cannot be read, one in a hundred changed. Time is told apart: reading the record, making the page, writing the pages
@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -94,14 +93,12 @@ def fill(folder: Path, servers: int) -> None:
         )
 
     kinds = {(failing, unknown): findings(failing, unknown) for failing, unknown in ((0, False), (3, False), (0, True))}
-    plan = []
     with Store.open(f"sqlite:///{folder / 'auditor.db'}", create=True) as store:
         texts = [
             TargetText(name=f"command-{number:05}", url=f"https://command-{number:05}.example.org", owner=f"team {number % 7}")
             for number in range(servers)
         ]
-        for text in texts:
-            plan.append(Planned(text=text, terms=Terms(since=MONDAY, schedule=Schedule(cron="0 9 * * *"))))
+        plan = [Planned(text=text, terms=Terms(since=MONDAY, schedule=Schedule(cron="0 9 * * *"))) for text in texts]
         store.take_stock(plan, MONDAY - timedelta(days=1), because=MissedBecause.NOT_RUNNING)
     engine = sqlite.engine(folder / "auditor.db")
     for day in range(-1, DAYS):
@@ -206,13 +203,9 @@ def main() -> None:
             f"{servers:>8,} {found['bytes'] / 1000:>7,.0f} kB {found['read_s']:>7.2f} s {found['render_s']:>8.2f} s {found['pages_s']:>11.1f} s"
             f" {found['peak_mb']:>9.0f} MB {shown:>12}"
         )
-        within: dict[str, Callable[[], bool]] = {
-            "page": lambda: found["bytes"] < BUDGET_BYTES,
-            "rendering": lambda: found["render_s"] < BUDGET_RENDER_S,
-            "memory": lambda: found["peak_mb"] < BUDGET_MEMORY_MB,
-            "browser": lambda: opened is None or opened < BUDGET_INTERACTIVE_S,
-        }
-        missed = [what for what, is_within in within.items() if not is_within()]
+        spent = (found["bytes"], found["render_s"], found["peak_mb"], opened or 0.0)
+        allowed = (BUDGET_BYTES, BUDGET_RENDER_S, BUDGET_MEMORY_MB, BUDGET_INTERACTIVE_S)
+        missed = [what for what, cost, limit in zip(("page", "rendering", "memory", "browser"), spent, allowed, strict=True) if cost >= limit]
         if missed:
             sys.exit(f"over the budget: {', '.join(missed)}")
 

@@ -6,8 +6,9 @@
     const box = document.createElement("p"), label = document.createElement("label"), field = document.createElement("input"), found = document.createElement("span");
     box.className = "search"; label.textContent = list.dataset.search + " "; field.type = "search"; field.autocomplete = "off"; found.setAttribute("role", "status");
     label.append(field); box.append(label, " ", found); list.before(box);
-    const names = rows.map((row) => folded(row.textContent));
+    let names;
     field.addEventListener("input", () => {
+      names ??= rows.map((row) => folded(row.textContent));
       const asked = folded(field.value.trim());
       let shown = 0;
       rows.forEach((row, at) => { const is = names[at].includes(asked); row.hidden = !is; shown += is; });

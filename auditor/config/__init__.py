@@ -28,6 +28,7 @@ from auditor.config.values import (
     Label,
     Name,
     Secret,
+    SeverityWord,
     Spread,
     Strict,
     Text,
@@ -266,7 +267,7 @@ class _Report(Strict):
     # made when needed: an instance here would have its validator built at import, a second time
     schedule: _Schedule = Field(default_factory=lambda: _Schedule(cron="0 6 * * mon"))
     timezone: Annotated[str, AfterValidator(known_zone)] = "UTC"
-    due_days: dict[Severity, Annotated[int, Field(ge=1, le=3650)]] = {}
+    due_days: dict[SeverityWord, Annotated[int, Field(ge=1, le=3650)]] = {}
 
 
 class _Health(Strict):
@@ -299,7 +300,7 @@ DUE_DAYS = {Severity.CRITICAL: 7, Severity.HIGH: 30, Severity.MEDIUM: 90, Severi
 
 
 def _due_days(given: Mapping[Severity, int]) -> Mapping[Severity, int]:
-    return {severity: given.get(severity, days) for severity, days in DUE_DAYS.items()} | dict(given)
+    return {**DUE_DAYS, **given}
 
 
 # --- from the file to targets -------------------------------------------------------------------------------------

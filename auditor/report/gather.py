@@ -463,8 +463,12 @@ class Gathering:
             severity=self._severity_of(rule) if rule and is_fail else None,
             rule=self._rule(rule) if rule else None,
             names=self._names(notes, part=rule or "" if is_fail else ""),
-            href=f"#rule.{rule}" if rule and rule in self._work else "",
+            href=self._to_rule(rule) if rule and rule in self._work else "",
         )
+
+    def _to_rule(self, rule: str) -> str:
+        """Where the page speaks of a rule that fails: in the list of what to mend, or under the one server that there is."""
+        return f"#rule.{rule}" if len(self.rows) > 1 else self._to(self.rows[0].name, rule)
 
     @property
     def _now(self) -> datetime:

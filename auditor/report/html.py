@@ -28,8 +28,8 @@ OPEN_FINDINGS = 8
 """Up to so many failures on a page are shown open; more would bury the overview, so they start closed (and print open)."""
 
 
-MAX_BYTES = 1_900_000
-"""A page takes no further section past this: a fleet's page opens at once, whatever its servers have to tell."""
+MAX_BYTES = 1_500_000
+"""A fleet's page takes no further section past this: it opens at once, whatever its servers have to tell. Each has a page of its own beside it."""
 
 
 def render_html(view: View) -> bytes:
@@ -46,7 +46,7 @@ def render_edition(edition: Edition, *, due_days: Mapping[Severity, int] | None 
     for section in edition.sections:
         text = section_html(section, is_alone=len(edition.rows) < 2, opened=opened, compact=edition.is_lean)
         room -= len(text.encode())
-        if room < 0 and sections:
+        if room < 0 and sections and edition.is_fleet:
             break
         sections.append(text)
     edition = replace(edition, sections=edition.sections[: len(sections)])
