@@ -170,7 +170,7 @@ def test_what_changed_comes_first_with_words_for_each_kind(opened: Open) -> None
         "2,016 reads were owed: 1,698 made on time, 0 late, 314 failed, 4 missed.",
         "– acknowledged lab 314 reads",
         "Ada: the role is being mended",
-        '✓ in force prod-eu Host is to be smtp.corp.example',
+        "✓ in force prod-eu Host is to be smtp.corp.example",
         "1 rule removed: CFG-001",
         "Reviewed by Grace on Tue 24 Nov 2026 10:00 UTC (account grace): seen",
         "auditor ledger verify --expect-head 41872:3061",
@@ -317,8 +317,6 @@ def test_axe_finds_nothing_on_two_hundred_servers(opened: Open) -> None:
 
     alike = "section.server:nth-of-type(n + 12), .matrix tbody tr:nth-child(n + 20), .work a:nth-child(n + 20), .coverage tr:nth-child(n + 20)"
     assert violations(page, without=alike) == []
-        "those left out are like the others"
-    )
 
 
 def test_what_can_be_pressed_is_large_enough(opened: Open) -> None:
