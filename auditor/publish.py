@@ -18,6 +18,7 @@ from auditor.errors import StoreError
 from auditor.report.edition import NAMED, WHOLE, Edition, Section
 from auditor.report.formats import FORMATS
 from auditor.report.gather import Gathering
+from auditor.report.happenings import Naming
 from auditor.report.html import compiled_page, render_edition, render_target
 from auditor.report.index import figures_of_page, render_fleet_csv, render_index
 from auditor.report.lanes import lines
@@ -138,7 +139,7 @@ def edition_on(store: "Store", asked: Commission) -> Edition:
         as_of=as_of,
         period=period,
         due_days=asked.due_days,
-        href=(lambda name: f"{asked.stem}/{anchor_of(name)}.html") if is_fleet else (lambda name: f"#{anchor_of(name)}.server"),
+        naming=Naming(href=(lambda name: f"{asked.stem}/{anchor_of(name)}.html") if is_fleet else (lambda name: f"#{anchor_of(name)}.server")),
         notes=store.notes(),
         kept=[one for one in kept if one.holds_within(period.start, period.end)],
     )

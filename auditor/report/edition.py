@@ -34,6 +34,10 @@ NAMED = 12
 """So many servers are named where many have something in common; the rest is counted, and named in the CSV beside a fleet's page."""
 
 
+MAX_SHOWN = 100
+"""So many drift events, gaps, changes and approvals stand on a page; the rest is counted, and told where the commands list it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cell:
     """One subject of one server: the worst that its rules came to, and how many came to it."""

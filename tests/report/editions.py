@@ -27,6 +27,7 @@ from auditor.core.model import (
 from auditor.core.period import Period
 from auditor.report.edition import WHOLE, Edition, Section
 from auditor.report.gather import Gathering
+from auditor.report.happenings import Naming
 from auditor.report.lanes import lines
 from auditor.report.view import anchor_of, shown_target
 from auditor.report.wording import by_clocks_of, lasting, moment, period_words
@@ -120,7 +121,7 @@ def edition(
             due_days=DUE,
             notes=notes,
             kept=[Kept(waiver=waiver, since=period.start - timedelta(days=1)) for waiver in waivers],
-            href=(lambda name: f"week/{anchor_of(name)}.html") if is_fleet else (lambda name: f"#{anchor_of(name)}.server"),
+            naming=Naming(href=(lambda name: f"week/{anchor_of(name)}.html") if is_fleet else (lambda name: f"#{anchor_of(name)}.server")),
         )
         for one in courses:
             gathering.add(one.standing, one)
