@@ -125,8 +125,17 @@ def write_edition(store: "Store", asked: Commission, folder: Path) -> Path:
             write(render_fleet_csv(made), folder / made.csv)
         write(render_edition(made, due_days=asked.due_days), path)
     if asked.index:
-        write(render_index(figures_in(folder)), folder / INDEX)
+        write_index(folder)
     return path
+
+
+def write_index(folder: Path) -> None:
+    """Write the list of the reports that are in `folder`.
+
+    Raises:
+        StoreError: It cannot be written, or a report not be read.
+    """
+    write(render_index(figures_in(folder)), folder / INDEX)
 
 
 def edition_on(store: "Store", asked: Commission) -> Edition:

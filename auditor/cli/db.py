@@ -85,6 +85,8 @@ def prune(settings: Settings, keep: str, dry_run: bool, form: str) -> int:
         except OSError as failure:
             reports.remove(path)
             troubles[str(path)] = failure.strerror or type(failure).__name__
+    if reports and not dry_run and (config.report_folder / publish.INDEX).is_file():
+        publish.write_index(config.report_folder)  # it lists those that are left
     if form == "json":
         print_json(_pruned_document(done, dry_run, reports, troubles))
     else:
