@@ -14,6 +14,7 @@ from auditor.core.model import Approval, DriftEvent, EventState, Moved, RuleOutc
 from auditor.core.period import Period
 from auditor.report import sentences, timeline, wording
 from auditor.report.edition import (
+    LEAN,
     MAX_SHOWN,
     NAMED,
     WHOLE,
@@ -156,9 +157,8 @@ class Happenings:
 
     def coverage(self) -> CoverageOf:
         """The reads that were owed: in all, server by server, and the gaps, the longest first."""
-        is_fleet = self.naming.is_fleet
         ordered = sorted(self._covered, key=lambda one: (-(one[1].expected - one[1].read), one[0]))
-        chosen = [one for one in ordered if one[2]][:50] if is_fleet else sorted(ordered, key=lambda one: (not one[2], one[0]))
+        chosen = [one for one in ordered if one[2]][:50] if len(ordered) > LEAN else sorted(ordered, key=lambda one: (not one[2], one[0]))
         gaps = [gap for _, _, its in ordered for gap in its]
         gaps.sort(key=lambda gap: (-gap.count, gap.target, gap.first))
         return CoverageOf(
@@ -212,10 +212,13 @@ class Happenings:
         status, word = _TURNS[turn]
         notes = [(one.target, self._when(one)) for one in sorted(turned, key=lambda one: (one.since or self.as_of, one.target))]
         rule = known if known and status is Status.FAIL else None
+        text = _TEXTS[turn]
+        if len(notes) > 1 and len({note for _, note in notes}) == 1:  # what is the same for all is said once
+            text, notes = " ".join(filter(None, [text, f"{notes[0][1][:1].upper()}{notes[0][1][1:]}:"])), [(name, "") for name, _ in notes]
         return News(
             status=status,
             word=word,
-            text=_TEXTS[turn],
+            text=text,
             severity=rule.severity if rule else None,
             rule=known.text if known else None,
             names=self.naming.names(notes, part=rule.text.id if rule else ""),

@@ -1,13 +1,13 @@
 """What was recorded of many targets for a period, read side by side: a fleet of ten thousand costs a few queries for every few hundred of them."""
 
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, String, cast, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Integer, Row, Select, String, Table, cast, func, or_, select
 
 from auditor.core.course import Course, Phase
 from auditor.core.coverage import Coverage, Served, Terms, cover, owed
@@ -49,18 +49,46 @@ _Value = TypeVar("_Value")
 
 def of_targets(connection: Connection, path: Path, names: Sequence[str], *, start: datetime, end: datetime) -> Iterator[Course]:
     """The courses of the targets called so, in this order, through `[start, end)`; one that the store does not know is left out."""
-    shelf = _Shelf(Reading(connection, path))
+    shelf = _Shelf(_Remembering(connection, path))
     for index in range(0, len(names), CHUNK):
         some = names[index : index + CHUNK]
         known = {row.name: row for row in connection.execute(select(targets).where(targets.c.name.in_(some)))}
         yield from _Chunk(shelf, [known[name] for name in some if name in known], start, end).courses()
 
 
+@dataclass(frozen=True, slots=True)
+class _Remembering(Reading):
+    """Reads a document or a snapshot once, as long as it is among the newest used."""
+
+    kept: "OrderedDict[tuple[str, int], Any]" = field(default_factory=OrderedDict)
+
+    def document(self, table: Table, id_: int) -> Any:
+        return self._remembered((table.name, id_), lambda: Reading.document(self, table, id_))
+
+    def snapshot(self, id_: int) -> Snapshot:
+        found: Snapshot = self._remembered(("snapshot", id_), lambda: Reading.snapshot(self, id_))
+        return found
+
+    def prepare(self, table: Table, ids: Collection[int]) -> None:
+        """Read these documents at once, which will be asked for one by one."""
+        missing = {id_ for id_ in ids if (table.name, id_) not in self.kept}
+        for row in self.connection.execute(select(table).where(table.c.id.in_(missing))):
+            self.kept[table.name, row.id] = checked(self.path, table, row.digest, row.document)
+
+    def _remembered(self, key: tuple[str, int], read: Callable[[], Any]) -> Any:
+        if key not in self.kept:
+            self.kept[key] = read()
+            while len(self.kept) > KEPT:
+                self.kept.popitem(last=False)
+        self.kept.move_to_end(key)
+        return self.kept[key]
+
+
 @dataclass
 class _Shelf:
-    """Documents that were read and rebuilt, the newest used of each kind."""
+    """What documents were rebuilt to, the newest used of each kind."""
 
-    reading: Reading
+    reading: _Remembering
     _kept: dict[str, "OrderedDict[Any, Any]"] = field(default_factory=lambda: defaultdict(OrderedDict))
 
     def take(self, kind: str, key: Any, make: Callable[[], _Value]) -> _Value:
@@ -133,6 +161,7 @@ class _Chunk:
         reads = self._by_id(select(observations).where(observations.c.id.in_(newest.values())))
         before = self._previous([row.previous_id for row in reads.values() if row.previous_id is not None])
         judged = self._judged({row.judgement_id for row in reads.values()})
+        self.shelf.reading.prepare(tables.contexts, {row.context_id for row in reads.values()})
         happened = self._events(ids, newest)
         approved, moved = self._approvals(), self._moved(ids)
         covered = self._coverage(ids)
