@@ -313,10 +313,19 @@ def test_axe_finds_nothing_with_everything_open(opened: Open, state: str, look: 
 
 def test_axe_finds_nothing_on_two_hundred_servers(opened: Open) -> None:
     page = opened("two hundred", color_scheme="dark")
+    alike = "section.server:nth-of-type(n + 16), .matrix tbody tr:nth-child(n + 30), .coverage tbody tr:nth-child(n + 30)"
+    page.evaluate(f"document.querySelectorAll('{alike}').forEach(each => each.remove())")  # axe takes minutes over all of them
     open_all(page)
 
-    alike = "section.server:nth-of-type(n + 12), .matrix tbody tr:nth-child(n + 20), .work a:nth-child(n + 20), .coverage tr:nth-child(n + 20)"
-    assert violations(page, without=alike) == []
+    assert violations(page) == []
+
+
+@pytest.mark.soak
+def test_axe_finds_nothing_on_two_hundred_servers_with_all_of_each(opened: Open) -> None:
+    page = opened("two hundred", color_scheme="dark")
+    open_all(page)
+
+    assert violations(page) == []
 
 
 def test_what_can_be_pressed_is_large_enough(opened: Open) -> None:
