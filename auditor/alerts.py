@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from auditor.core.model import DeliveryState, Digest, Receipt
 from auditor.core.notices import Alerting
@@ -49,8 +50,9 @@ def deliver_due(
     *,
     clock: Callable[[], datetime],
     attempts_of: Callable[[str], int] = lambda _: ATTEMPTS,
+    links: Mapping[str, str] | None = None,
 ) -> Paid:
-    """Send each channel what it is owed by now, side by side.
+    """Send each channel what it is owed by now, side by side. `links` has by channel the address below which files can be fetched by their names.
 
     A message is given up after as many attempts as `attempts_of` names for its channel, or when the far end says that it never will be taken.
 
@@ -60,7 +62,9 @@ def deliver_due(
     if not channels:
         return Paid()
     with ThreadPoolExecutor(len(channels), thread_name_prefix="send") as pool:
-        rounds = [pool.submit(_pay, store, name, channel, alerting, clock, attempts_of(name)) for name, channel in channels.items()]
+        rounds = [
+            pool.submit(_pay, store, name, channel, alerting, clock, attempts_of(name), (links or {}).get(name)) for name, channel in channels.items()
+        ]
     outcomes = [outcome for paid in rounds for outcome in paid.result()]
     return Paid(
         delivered=outcomes.count(DeliveryState.DELIVERED), retried=outcomes.count(DeliveryState.PENDING), parked=outcomes.count(DeliveryState.PARKED)
@@ -80,21 +84,33 @@ def title_of(batch: "Batch") -> str:
     return f"{worst.title}{f' (and {more} more)' if more else ''}"
 
 
-def _pay(store: "Store", name: str, channel: "Channel", alerting: Alerting, clock: Callable[[], datetime], attempts: int) -> list[DeliveryState]:
+def _pay(
+    store: "Store", name: str, channel: "Channel", alerting: Alerting, clock: Callable[[], datetime], attempts: int, link: str | None
+) -> list[DeliveryState]:
     outcomes: list[DeliveryState] = []
     until = time.monotonic() + ROUND_S
     while len(outcomes) < MAX_MESSAGES and time.monotonic() < until:
         batch = store.claim(name, at=clock(), lease=LEASE)
         if batch is None:
             break
-        outcomes.append(_send(store, channel, batch, alerting, clock, attempts))
+        outcomes.append(_send(store, channel, batch, alerting, clock, attempts, link))
         if outcomes[-1] is not DeliveryState.DELIVERED:
             break  # what stands behind it waits as well: the far end has trouble
     return outcomes
 
 
-def _send(store: "Store", channel: "Channel", batch: "Batch", alerting: Alerting, clock: Callable[[], datetime], attempts: int) -> DeliveryState:
-    digest = Digest(key=batch.key, at=clock(), title=title_of(batch), notices=batch.notices, collector=platform.node())
+def _send(
+    store: "Store", channel: "Channel", batch: "Batch", alerting: Alerting, clock: Callable[[], datetime], attempts: int, link: str | None
+) -> DeliveryState:
+    digest = Digest(
+        key=batch.key,
+        at=clock(),
+        title=title_of(batch),
+        notices=batch.notices,
+        attachments=batch.enclosures,
+        collector=platform.node(),
+        link=f"{link}{quote(batch.enclosures[0].name)}" if link and batch.enclosures else None,
+    )
     try:
         receipt = channel.send(digest)
     except Exception:  # an edge: a fault in one channel must not cost the others, nor what it is owed

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -26,8 +26,10 @@ from auditor.core.derived import with_derived
 from auditor.core.evaluate import judge
 from auditor.core.fingerprint import KEY_BYTES, FingerprintKey
 from auditor.core.model import (
+    MAX_ATTACHED_BYTES,
     Approval,
     Assessment,
+    Attachment,
     Collection,
     DeliveryState,
     Digest,
@@ -40,6 +42,7 @@ from auditor.core.model import (
     PolicyText,
     ReadOutcome,
     Receipt,
+    ReportMail,
     Revocation,
     SecretRef,
     Severity,
@@ -52,6 +55,7 @@ from auditor.core.model import (
 from auditor.core.notices import Alerting, of_coverage, of_waivers
 from auditor.core.period import Period, parse_period
 from auditor.core.relay import relay_warning, uses_audited_relay
+from auditor.core.slots import newest_slot
 from auditor.core.waiver import in_scope, review
 from auditor.errors import ConfigError, PolicyError, SecretError, StoreError, UsageError, did_you_mean
 
@@ -61,13 +65,17 @@ if TYPE_CHECKING:
     from auditor.alerts import Paid
     from auditor.command.client import Reader
     from auditor.health import Watched
+    from auditor.instance import Held
     from auditor.notify import Channel, Means
     from auditor.report.view import View
+    from auditor.retention import Removed
     from auditor.store.store import Store
 
 log = logging.getLogger("auditor.app")
 
 MAX_SECRET_BYTES = 64 * 1024
+REPORT = "report/"
+"""What the names begin with under which reports are owed."""
 
 
 def now() -> datetime:
@@ -289,13 +297,13 @@ class App:
         """Policies, loaded and checked whole against the configuration."""
         return load_judge(self.config, framework=self.framework)
 
-    def watched(self, trouble: str = "") -> "Watched":
-        """What tells the health of this installation; `trouble` is what is wrong with the configuration's file."""
+    def watched(self, trouble: str = "", lock: "Held | None" = None) -> "Watched":
+        """What tells the health of this installation; `trouble` is what is wrong with the configuration's file, `lock` the daemon's."""
         from auditor.health import Watched
 
         today = self.clock().date()
         names = tuple(target.name for target in self.config.targets if not target.is_retired(today))
-        return Watched(store=self.store, targets=names, waivers=self.waiver_file.waivers, trouble=trouble)
+        return Watched(store=self.store, targets=names, waivers=self.waiver_file.waivers, trouble=trouble, lock=lock)
 
     def successor(self) -> "App":
         """An app of the configuration as its file says it now, checked whole; nothing is on record of it before `take_over`.
@@ -452,7 +460,58 @@ class App:
         told = of_waivers([review(waiver, (), at=at) for waiver in self.waiver_file.waivers], at=at)
         self.store.owe([(notice, f"{notice.kind.value}/{notice.subject}") for notice in told], self.alerting)
         self._owe_coverage(at)
-        return deliver_due(self.store, self.channels, self.alerting, clock=self.clock, attempts_of=self.config.alerts.attempts_of)
+        links = {name: channel.report_link for name, channel in self.report_channels.items() if channel.report_link}
+        attempts_of = self.config.alerts.attempts_of
+        return deliver_due(self.store, self.channels, self.alerting, clock=self.clock, attempts_of=attempts_of, links=links)
+
+    @property
+    def report_channels(self) -> Mapping[str, MailChannel]:
+        """The channels that ask for the report, by name."""
+        mail = (channel for channel in self.config.alerts.channels if isinstance(channel, MailChannel))
+        return {channel.name: channel for channel in mail if channel.report is not ReportMail.NONE}
+
+    def report_slot_owed(self) -> datetime | None:
+        """The newest slot of the report's schedule, if channels ask for the report and got none at or since that time; None where nothing is owed."""
+        asking, slot = list(self.report_channels), newest_slot(self.config.report_schedule, self.clock())
+        if not asking or slot is None:
+            return None
+        since, last = self.store.known_since(asking), self.store.newest_named(REPORT)
+        is_owed = since is not None and since < slot and (last is None or last < slot)
+        return slot if is_owed else None
+
+    def mail_report(self, path: Path, shown: "View", targets: Sequence[Target], *, slot: datetime | None = None) -> bool:
+        """Owe the report `shown`, as it was written to `path`, to the channels that ask for it; `deliver` sends it. Whether it was not owed before.
+
+        It is owed once: for the `slot` of the schedule that it is written for, else once a day as long as it says the same.
+
+        Raises:
+            StoreError: It cannot be read again, or not be recorded.
+        """
+        from auditor import publish
+
+        asking, at = self.report_channels, self.clock()
+        try:
+            content = path.read_bytes()
+        except OSError as failure:
+            raise StoreError(f"{path}: cannot be read: {failure.strerror}", hint="who may read the folder of reports?") from failure
+        told = publish.summary_of(self.store, shown, [text_of(target) for target in targets], named=path.name, content=content, at=at)
+        notice = Notice(kind=NoticeKind.REPORT, at=at, severity=Severity.INFO, title=told.title, detail="\n".join(told.lines))
+        travels = len(content) <= MAX_ATTACHED_BYTES and any(channel.report is ReportMail.ATTACHED for channel in asking.values())
+        file = Attachment(name=path.name, media_type="text/html", content=content if travels else None)
+        once = slot.isoformat() if slot else f"{at.date()}/{hashlib.sha256(content).hexdigest()}"
+        return self.store.enclose(notice, file, list(asking), self.alerting, once=f"{REPORT}{once}")
+
+    def issue_report(self) -> Path:
+        """Write the report on schedule, and owe it to the channels that ask for it, unless they got one at or since the newest slot of its schedule.
+
+        Raises:
+            StoreError: It cannot be written, or not be recorded.
+        """
+        slot, targets = self.report_slot_owed(), self.select((), {})
+        path = self.write_report(asked="last-week")
+        if slot is not None:
+            self.mail_report(path, self.view(targets), targets, slot=slot)
+        return path
 
     def _owe_coverage(self, at: datetime) -> None:
         """Owe what is to be said of the coverage of the last week that is over; once a week and target, and looked at once a week and app."""
@@ -467,6 +526,25 @@ class App:
         notices = of_coverage(((text, covered) for text, covered in found if covered is not None), week=name, below=below, at=at)
         self.store.owe([(notice, f"{notice.kind.value}/{notice.target}/{name}") for notice in notices], self.alerting)
         self._covered = week.first
+
+    def retain(self, *, go_on: Callable[[], bool] = lambda: True) -> "Removed | None":
+        """Remove what is older than `retention` keeps; None where it is not configured. `go_on` says whether there is time for more.
+
+        Raises:
+            StoreError: The database cannot be read, or not be written at all; or the folder of reports cannot be read.
+        """
+        from auditor import publish, retention
+
+        keeping = self.config.retention
+        if keeping is None:
+            return None
+        reason = f"retention: older than {keeping.keep_reads_s // 86400}d"
+        removed = retention.remove(
+            self.store, self.config.report_folder, keeping, at=self.clock(), reason=reason, recorder=self._recorder(), go_on=go_on
+        )
+        if removed.reports:
+            publish.refresh_index(self.config.report_folder)
+        return removed
 
     def try_channel(self, name: str) -> Receipt:
         """Send a test message through the channel `name`, past outbox and quiet hours.
@@ -657,10 +735,23 @@ def policy_book(settings: config.Config | None, *, draft: Path | None = None) ->
     Raises:
         PolicyError: One of them is wrong.
     """
+    if not draft and not (settings and settings.policy_folders):
+        shipped = _shipped_book()
+        return policyfile.PolicyBook(shipped.policies, shipped.tables, shipped.controls)
+    return _book_in(settings.policy_folders if settings else (), draft=draft, target_names=[t.name for t in settings.targets] if settings else None)
+
+
+@cache
+def _shipped_book() -> policyfile.PolicyBook:
+    """The shipped policies, which do not change while the program runs: a daemon takes up a configuration in half the time."""
+    return _book_in((), draft=None, target_names=None)
+
+
+def _book_in(folders: Sequence[Path], *, draft: Path | None, target_names: Sequence[str] | None) -> policyfile.PolicyBook:
     shipped = resources.folder("policies")
     return policyfile.load(
-        [shipped, *(settings.policy_folders if settings else ())],
-        target_names=[target.name for target in settings.targets] if settings else None,
+        [shipped, *folders],
+        target_names=target_names,
         controls=policyfile.load_controls(shipped / "data" / "controls.yaml"),
         tables=datatables.load(shipped / "data"),
         draft=draft,

@@ -14,12 +14,13 @@ from auditor.core.attribution import attribute
 from auditor.core.coverage import Terms
 from auditor.core.derived import Tables, with_derived
 from auditor.core.evaluate import CompiledPolicy, judge
-from auditor.core.model import Assessment, AttributionVerdict, Finding, Judgement, Observation, Target, TargetText, Waiver
+from auditor.core.model import Assessment, AttributionVerdict, Finding, Judgement, Memory, Observation, Target, TargetText, Waiver
 from auditor.core.notices import Alerting
 from auditor.core.policy import EffectivePolicy, Rule, Var
 from auditor.core.slots import EPOCH, offset_of
 from auditor.core.waiver import laid_over
 from auditor.errors import StoreError
+from auditor.store.run import Run, Stored
 
 if TYPE_CHECKING:
     from auditor.command.client import Reader
@@ -44,6 +45,8 @@ class Judge:
     """Judge only by the rules that support a control of this framework."""
     _compiled: dict[tuple[str, str], CompiledPolicy] = field(default_factory=dict, init=False, repr=False)
     _whole: dict[tuple[str, str], EffectivePolicy] = field(default_factory=dict, init=False, repr=False)
+    _shared: dict[int, tuple[EffectivePolicy, CompiledPolicy]] = field(default_factory=dict, init=False, repr=False)
+    """By the identity of a policy, which stays the same as long as it is kept here."""
 
     @property
     def tables(self) -> Tables:
@@ -67,9 +70,16 @@ class Judge:
                 framework=self.framework,
             )
             self._whole[judged_as] = effective
-            own = tuple(rule for rule in effective.rules if not rule.is_of_the_installation)
-            known = self._compiled[judged_as] = self.book.compile(replace(effective, rules=own))
+            known = self._compiled[judged_as] = self._of_targets(effective)
         return known
+
+    def _of_targets(self, effective: EffectivePolicy) -> CompiledPolicy:
+        """The rules of `effective` about targets, compiled; the book gives one and the same policy for targets that read it the same."""
+        shared = self._shared.get(id(effective))
+        if shared is None:
+            own = tuple(rule for rule in effective.rules if not rule.is_of_the_installation)
+            shared = self._shared[id(effective)] = effective, self.book.compile(replace(effective, rules=own))
+        return shared[1]
 
     def whole_policy(self, target: Target) -> EffectivePolicy:
         """The policy of `target` with all its rules, those about the installation among them."""
@@ -146,31 +156,33 @@ class Auditor:
     events_fault: StoreError | None = field(default=None, init=False)
     """Why a result could not be appended there. It is on record all the same, and neither other targets nor alerts wait for that file."""
 
-    def audit(self, target: Target, *, at: datetime, force: bool = False) -> Assessment:
+    def audit(self, target: Target, *, at: datetime, force: bool = False, memory: Memory | None = None) -> Assessment:
         """Read `target` once, judge what it says, record it. The run serves the newest slot due at `at`, if nobody has yet.
+
+        `memory` is what the store remembers of it, where the caller has asked already, for many targets at once.
 
         Raises:
             StoreError: It cannot be recorded.
         """
-        slot = self.store.open_slot(target.name, at) if self.is_scheduled else None
-        observation, memory = self.reader.observe(target, self.store.memory(target.name), force=force)
-        observation = replace(observation, slot=slot)
-        assessment = self.judge.assess(
-            observation,
-            target,
-            past=self._past(observation),
-            waivers=self.waivers,
-            stored=self._stored,
-        )
+        observation, memory = self.reader.observe(target, memory or self.store.memory(target.name), force=force)
         policy = self.judge.policy_for(target).policy
-        self.store.record(
-            assessment,
+
+        def conclude(read: Observation, past: Past, stored: Stored) -> Assessment:
+            return self.judge.assess(read, target, past=past, waivers=self.waivers, stored=stored)
+
+        run = Run(
             target=text_of(target),
-            policy_document=policy.document(),
+            observation=observation,
             memory=memory,
+            conclude=conclude,
+            policy=policy.text,
+            policy_document=policy.document(),
             alerting=self.alerting,
+            due_at=at if self.is_scheduled else None,
+            look_back=FLAPPING,
             is_partial=self.judge.framework is not None,
         )
+        assessment = self.store.conclude(run)
         if self.events is not None:
             self._append_events(self.events, assessment, target)
         if target.attribution and observation.snapshot is not None:
@@ -203,10 +215,11 @@ class Auditor:
         """
         if not targets:
             return
+        memories = self.store.memories([target.name for target in targets])
         pool = ThreadPoolExecutor(max_workers=min(workers, len(targets)), thread_name_prefix="audit")
 
         def run(target: Target) -> Assessment:
-            return self.audit(target, at=clock(), force=force)
+            return self.audit(target, at=clock(), force=force, memory=memories[target.name])
 
         try:
             for done in as_completed([pool.submit(run, target) for target in targets]):
@@ -247,23 +260,6 @@ class Auditor:
             found = attribute([event.subject], not_before=event.not_before, not_after=event.not_after, trail=trail)
             if found != event.attribution:
                 self.store.attribute(event.number, found, at=at)
-
-    def _past(self, observation: Observation) -> Past:
-        name, snapshot = observation.target, observation.snapshot
-        previous = self.store.last_observed(name)
-        hides = snapshot is not None and previous is not None and (previous[1].configured, previous[1].shape) != (True, snapshot.shape)
-        open_events, ended = self.store.drift_of(name, ended_since=observation.started_at - FLAPPING)
-        return Past(
-            previous=previous,
-            earlier=self.store.last_observed_as(name, snapshot.shape) if snapshot is not None and hides else None,
-            open=open_events,
-            ended=ended,
-            approvals=self.store.approvals(name),
-            secret_changed_at=self.store.changed_at(name, "ClientSecret"),
-        )
-
-    def _stored(self, key: str, as_of: date) -> tuple[Finding, ...] | None:
-        return self.store.findings(key, as_of=as_of)
 
 
 def planned(target: Target, *, spread_s: int, late_after_s: int) -> "Planned":

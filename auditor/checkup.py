@@ -23,7 +23,18 @@ from auditor import app as wiring
 from auditor import baselinefile
 from auditor.app import App
 from auditor.core.fingerprint import FingerprintKey
-from auditor.core.model import BasicAuth, ClientCredentials, Memory, Observation, ReadOutcome, SecretRef, StaticToken, Target, TrailOutcome
+from auditor.core.model import (
+    BasicAuth,
+    ClientCertificate,
+    ClientCredentials,
+    Memory,
+    Observation,
+    ReadOutcome,
+    SecretRef,
+    StaticToken,
+    Target,
+    TrailOutcome,
+)
 from auditor.core.slots import next_slot, offset_of
 from auditor.errors import AuditorError
 
@@ -37,6 +48,8 @@ MAX_CLOCK_OFFSET = timedelta(minutes=1)
 """Tokens and certificates bear this much, and a change is still laid to the right minute; a Date header is good to a second."""
 RENEW_WITHIN = timedelta(days=14)
 """A certificate that ends sooner is named."""
+KEEP_AT_LEAST = timedelta(days=366)
+"""Retention that keeps less is named: those who audit an auditor ask for a year."""
 WORKERS = 16
 _OWN = "key and database are its own"
 
@@ -91,6 +104,7 @@ def check_up(app: App, names: Sequence[str], *, offline: bool, force: bool = Fal
     memory_of, about_store = _store(app)
     yield from (about_key, about_store, disk(app.config.database.parent))
     yield from _outward(app)
+    yield from (_schedules(app), _retention(app))
     faulty = any(check.status is Status.FAIL for check in written)
     reader = None if offline or faulty or key is None else app.reader(key)
     why = "" if reader or offline else "not asked: see above"
@@ -136,8 +150,35 @@ def _outward(app: App) -> Iterator[Check]:
         except AuditorError as failure:
             yield _fail("channels", str(failure), failure.hint or "mend the line that is named")
     given = [getattr(channel, one.name) for channel in alerts.channels for one in fields(channel)]
+    given += [one.passphrase for one in given if isinstance(one, ClientCertificate)]
     given += [health and health.token, heartbeat and heartbeat.url]
     yield from _secrets(app, [one for one in given if isinstance(one, SecretRef)])
+    for outward in (*alerts.channels, *filter(None, [heartbeat])):
+        yield from _certificates(app, getattr(outward, "ca_file", None), getattr(outward, "client_certificate", None))
+
+
+def _schedules(app: App) -> Check:
+    """Whether anything is owed at all: without a schedule nothing is overdue, no slot is missed, and a daemon does not start."""
+    targets = [target for target in app.config.targets if not target.is_retired(app.clock().date())]
+    scheduled = sum(target.schedule is not None for target in targets)
+    if scheduled:
+        return _ok("schedules", f"{scheduled} of {len(targets)} targets {'has' if scheduled == 1 else 'have'} one")
+    step = "give `schedule: {every: 15m}` under `defaults`; a timer or crontab line that runs `auditor check` serves it as well"
+    said = "no target has one: no read is owed, none is ever missed, and `auditor daemon` does not start"
+    return Check(name="schedules", status=Status.WARN, said=said, next_step=step)
+
+
+def _retention(app: App) -> Check:
+    """What a daemon removes each day; less than a year of reads is named, since it cannot be had back."""
+    keeping = app.config.retention
+    if keeping is None:
+        return _ok("retention", "nothing is removed unless somebody runs `auditor db prune`")
+    reads, delivered = (timedelta(seconds=kept).days for kept in (keeping.keep_reads_s, keeping.keep_delivered_s))
+    said = f"a daemon removes reads and reports after {reads} days, delivered notices after {delivered}"
+    if timedelta(days=reads) < KEEP_AT_LEAST:
+        step = f"set `retention.keep_reads` to {KEEP_AT_LEAST.days}d or more if anybody may ask for evidence of a whole year"
+        return Check(name="retention", status=Status.WARN, said=said, next_step=step)
+    return _ok("retention", said)
 
 
 def _key(app: App) -> tuple[FingerprintKey | None, Check]:
@@ -222,7 +263,7 @@ def disk(folder: Path, *, low: int = LOW_DISK_BYTES, none: int = NO_DISK_BYTES) 
 
 
 def _target(app: App, target: Target, reader: "Reader | None", memory_of: Callable[[str], Memory], *, why: str, force: bool) -> Iterator[Check]:
-    own = [_schedule(app, target), *_secrets(app, _refs(target)), *_certificates(app, target)]
+    own = [_schedule(app, target), *_secrets(app, _refs(target)), *_certificates(app, target.ca_file, target.client_certificate)]
     if reader is not None and any(check.status is Status.FAIL for check in own):
         reader, why = None, "not asked: see above"
     if reader is not None:
@@ -265,19 +306,16 @@ def _secrets(app: App, refs: Iterable[SecretRef]) -> Iterator[Check]:
             yield _ok("secret", f"{ref}: found")
 
 
-def _certificates(app: App, target: Target) -> Iterator[Check]:
+def _certificates(app: App, ca_file: str | None, ours: ClientCertificate | None) -> Iterator[Check]:
     from auditor.exchange.connection import TlsContexts
     from auditor.exchange.trouble import Trouble
 
-    ours = target.client_certificate
-    named = [path for path in (target.ca_file, ours and ours.certificate) if path]
+    named = [path for path in (ca_file, ours and ours.certificate) if path]
     if not named:
         return
     try:
         passphrase = app.secret(ours.passphrase) if ours is not None and ours.passphrase is not None else None
-        TlsContexts().get(
-            ca_file=target.ca_file, certificate=ours.certificate if ours else None, key=ours.key if ours else None, passphrase=passphrase
-        )
+        TlsContexts().get(ca_file=ca_file, certificate=ours.certificate if ours else None, key=ours.key if ours else None, passphrase=passphrase)
     except AuditorError:
         return  # the secret is not there, which has its own line
     except Trouble as trouble:

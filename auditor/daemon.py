@@ -16,16 +16,17 @@ from types import FrameType
 
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.base import BaseTrigger
+from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from auditor import instance, sdnotify
 from auditor.app import App
 from auditor.core.coverage import MissedBecause
-from auditor.core.model import Schedule, Target
+from auditor.core.model import Memory, Schedule, Target
 from auditor.core.slots import next_slot, offset_of
 from auditor.errors import AuditorError, ConfigError
 from auditor.health import HealthServer, Watched
-from auditor.instance import only_one
+from auditor.instance import Held, only_one
 
 log = logging.getLogger("auditor.daemon")
 
@@ -34,6 +35,15 @@ MISFIRE_GRACE_S = 3600
 
 DELIVER_EVERY_S = 15
 """How often channels are sent what they are owed: all that reads found meanwhile is one message a channel."""
+
+RETAIN_AFTER, RETAIN_EVERY = timedelta(minutes=10), timedelta(days=1)
+"""When what is too old is removed: first so long after the start, whose reads come first."""
+
+REPORT_LATE_AFTER = timedelta(minutes=1)
+"""So long after the start a report that is overdue is written: what is overdue itself is read by then."""
+
+BREATH_S = 0.02
+"""So long whoever wants to write comes first, between two transactions that remove."""
 
 STANDSTILL_S = 30
 """The clock and the processor's own count of seconds differ by more than this: the machine slept, or the clock was set."""
@@ -66,11 +76,12 @@ class Reads:
         """Begin a read of every target that owes one now, and come back at once."""
         try:
             due = self.app.auditor.due(self.app.config.targets, self.app.clock())
+            memories = self.app.store.memories([target.name for target in due])
             with self._lock:
                 new = [target for target in due if target.name not in self._running]
                 self._running.update(target.name for target in new)
             for target in new:
-                self._begin(target)
+                self._begin(target, memories[target.name])
         except Exception:  # an edge: a database that is locked for once must not end the alarm
             log.exception("what is due cannot be told")
 
@@ -84,8 +95,8 @@ class Reads:
             log.warning("reads were left: they took longer than the grace period", extra={"targets": sorted(self._running)})
         return not self._running
 
-    def _begin(self, target: Target) -> None:
-        future = self._pool.submit(self._read, target)
+    def _begin(self, target: Target, memory: Memory) -> None:
+        future = self._pool.submit(self._read, target, memory)
         future.add_done_callback(lambda done: self._over(target.name, is_recorded=not done.cancelled() and done.result()))
 
     def _over(self, name: str, *, is_recorded: bool) -> None:
@@ -96,10 +107,10 @@ class Reads:
         if is_sweep_complete:
             _guarded(self.app.beat, "the heartbeat failed")
 
-    def _read(self, target: Target) -> bool:
+    def _read(self, target: Target, memory: Memory) -> bool:
         try:
             auditor = replace(self.app.auditor)  # one of its own, for what went wrong with this read
-            auditor.audit(target, at=self.app.clock())
+            auditor.audit(target, at=self.app.clock(), memory=memory)
         except Exception:  # an edge: one target's failing read must not end the others
             log.exception("audit failed", extra={"target": target.name})
             return False
@@ -125,8 +136,8 @@ def serve(app: App, *, stop: threading.Event | None = None) -> bool:
         ConfigError: No target has a schedule.
         InstanceError: Another daemon is at work on the same database.
     """
-    with only_one(app.config.database, at=app.clock()):
-        daemon = Daemon(app)
+    with only_one(app.config.database, at=app.clock()) as lock:
+        daemon = Daemon(app, lock)
         stop = stop or threading.Event()
         _on_signal(stop.set, reload=daemon.ask_to_reload)
         return daemon.run(stop)
@@ -135,11 +146,12 @@ def serve(app: App, *, stop: threading.Event | None = None) -> bool:
 class Daemon:
     """What runs: the app of the configuration in force, its reads, and the alarm clock."""
 
-    def __init__(self, app: App) -> None:
+    def __init__(self, app: App, lock: Held | None = None) -> None:
+        """Make ready to run `app`; `lock` is what keeps other daemons away, and what health looks at."""
         _ = app.auditor, app.channels  # whatever is wrong with database, key, waivers, approvals or channels is said now, and not to a log line later
         for warning in app.alert_warnings():
             log.warning(warning)
-        self.app = app
+        self.app, self._lock = app, lock
         self.trouble = ""
         """Why the configuration in the file is not the one in force; empty where it is."""
         self._reads = Reads(app, workers=app.config.workers)
@@ -157,6 +169,10 @@ class Daemon:
         self._alarm.add_job(self._reads.serve_due, _reads_of(app), id="reads", next_run_time=app.clock())
         self._alarm.add_job(self._deliver, IntervalTrigger(seconds=DELIVER_EVERY_S), id="deliver")
         self._alarm.add_job(self._report, SlotTrigger((app.config.report_schedule, 0)), id="report")
+        self._alarm.add_job(self._report_late, DateTrigger(app.clock() + REPORT_LATE_AFTER), id="late report")
+        self._ending = threading.Event()
+        first = app.clock() + RETAIN_AFTER
+        self._alarm.add_job(self._retain, IntervalTrigger(seconds=int(RETAIN_EVERY.total_seconds())), id="retain", next_run_time=first)
 
     def run(self, stop: threading.Event) -> bool:
         """Audit until `stop`; running reads are finished first, within the grace period. Whether all were."""
@@ -171,6 +187,7 @@ class Daemon:
         finally:
             sdnotify.stopping()
             log.info("stopping: running reads are finished first")
+            self._ending.set()  # the next start goes on with what is too old
             self._alarm.shutdown(wait=True)
             all_ended = self._reads.close(self.app.config.grace_s)
             self._deliver()  # what the last reads found
@@ -225,15 +242,38 @@ class Daemon:
     def _deliver(self) -> None:
         _guarded(self.app.deliver, "what is owed was not delivered")
 
+    def _retain(self) -> None:
+        """Remove what is too old, in small steps: who records a read waits for one of them at most."""
+
+        def remove() -> None:
+            removed = self.app.retain(go_on=lambda: not self._ending.wait(BREATH_S))
+            if removed is None:
+                return
+            told = {**{name: count for name, count in removed.pruned.removed.items() if count}, "reports": len(removed.reports)}
+            log.info("what was too old was removed", extra=told)
+            for what, why in removed.troubles.items():
+                log.error("not all that is too old could be removed", extra={"what": what, "why": why})
+
+        _guarded(remove, "what is too old was not removed")
+
     def _watched(self) -> Watched:
-        return self.app.watched(self.trouble)
+        return self.app.watched(self.trouble, self._lock)
 
     def _report(self) -> None:
         def write() -> None:
-            path = self.app.write_report(asked="last-week")
+            path = self.app.issue_report()
             log.info("report written", extra={"path": str(path)})
 
         _guarded(write, "report failed")
+
+    def _report_late(self) -> None:
+        """Write the report that was to be written, and mailed, while no daemon was at work, or when one was killed over it."""
+
+        def write() -> None:
+            if self.app.report_slot_owed() is not None:
+                self._report()
+
+        _guarded(write, "whether a report is owed cannot be told")
 
 
 def _reads_of(app: App) -> SlotTrigger:

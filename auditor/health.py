@@ -10,7 +10,7 @@ import socket
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from auditor.errors import StoreError
 
 if TYPE_CHECKING:
     from auditor.core.model import Waiver
+    from auditor.instance import Held, Holder
     from auditor.store.store import Store
 
 log = logging.getLogger("auditor.health")
@@ -37,12 +38,16 @@ COVERED = timedelta(days=7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Watched:
-    """What is looked at: the record, the targets that count, the waivers, and what is wrong with the configuration's file (empty: nothing)."""
+    """What is looked at: the record, the targets that count, the waivers, and what is wrong with the configuration's file (empty: nothing).
+
+    `lock` is the daemon's, by which it is the only one at work on the record; None where no daemon looks.
+    """
 
     store: "Store"
     targets: tuple[str, ...]
     waivers: "tuple[Waiver, ...]" = ()
     trouble: str = ""
+    lock: "Held | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +57,16 @@ class Health:
     targets: tuple[tuple[str, datetime | None, bool], ...]
     is_writable: bool
     trouble: str
+    holder: "Holder | None" = None
+    is_alone: bool = True
 
     @property
     def is_well(self) -> bool:
-        """A target that cannot be read is its own trouble, and told as such; ours are a record that cannot be written, or a bad configuration."""
-        return self.is_writable and not self.trouble
+        """A target that cannot be read is its own trouble, and told as such.
+
+        Ours are a record that cannot be written, a bad configuration, and a lock that no longer keeps other daemons away.
+        """
+        return self.is_writable and not self.trouble and self.is_alone
 
     def document(self) -> dict[str, Any]:
         """The state as JSON."""
@@ -64,6 +74,7 @@ class Health:
             "status": "ok" if self.is_well else "trouble",
             "store_writable": self.is_writable,
             "configuration": self.trouble or "current",
+            "lock": {**asdict(self.holder), "held": self.is_alone} if self.holder else None,
             "targets": [
                 {"target": name, "last_success": last.astimezone(UTC).isoformat() if last else None, "overdue": overdue}
                 for name, last, overdue in self.targets
@@ -73,15 +84,19 @@ class Health:
 
 def look(watched: Watched, *, at: datetime) -> Health:
     """The health of what is watched, at `at`."""
+    lock = watched.lock
+    own = Health(
+        targets=(), is_writable=False, trouble=watched.trouble, holder=lock.holder if lock else None, is_alone=lock is None or lock.is_ours()
+    )
     try:
         owing = set(watched.store.due(at))
         seen = {name: watched.store.last_observed(name) for name in watched.targets}
         writable = watched.store.is_writable()
     except StoreError as failure:
         log.warning("the record cannot be read: %s", failure)
-        return Health(targets=(), is_writable=False, trouble=watched.trouble)
+        return own
     told = tuple((name, last[0] if last else None, name in owing) for name, last in seen.items())
-    return Health(targets=told, is_writable=writable, trouble=watched.trouble)
+    return replace(own, targets=told, is_writable=writable)
 
 
 def metrics(watched: Watched, *, at: datetime) -> bytes:

@@ -1,11 +1,11 @@
 """Renders what the store knows: the standing of targets as a report in one of the formats, written whole or not at all."""
 
+import hashlib
 import os
-import re
 import tempfile
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +20,9 @@ from auditor.report.formats import FORMATS
 from auditor.report.gather import Gathering
 from auditor.report.happenings import Naming
 from auditor.report.html import compiled_page, render_edition, render_target
-from auditor.report.index import figures_of_page, render_fleet_csv, render_index
+from auditor.report.index import INDEX, figures_of_page, last_day, render_fleet_csv, render_index
 from auditor.report.lanes import lines
+from auditor.report.summary import Summary, summary
 from auditor.report.view import View, anchor_of, shown_target, view
 from auditor.report.wording import by_clocks_of, lasting, moment, period_words, tally_words
 
@@ -93,6 +94,21 @@ def write(content: bytes, path: Path) -> None:
         raise StoreError(f"{path}: cannot be written: {failure.strerror}", hint="is the folder writable, and is there room?") from failure
 
 
+def summary_of(store: "Store", shown: View, targets: Sequence[TargetText], *, named: str, content: bytes, at: datetime) -> Summary:
+    """What a report comes to, with the coverage of the last week that is over at `at` and the ledger's head: for a mail that brings it."""
+    week, instant = parse_period("last-week", today=at.astimezone(UTC).date()), timedelta(microseconds=1)
+    found = (store.coverage(target.name, after=week.start - instant, until=week.end - instant) for target in targets)
+    return summary(
+        shown,
+        coverage=[covered for covered in found if covered is not None],
+        period=f"{week.first:%G-W%V}",
+        head=store.head(),
+        named=named,
+        sha256=hashlib.sha256(content).hexdigest(),
+        on=at.astimezone(UTC).date(),
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commission:
     """A report that is asked for: on which servers and which period, with what the configuration says of failures that are to be mended.
@@ -127,6 +143,16 @@ def write_edition(store: "Store", asked: Commission, folder: Path) -> Path:
     if asked.index:
         write_index(folder)
     return path
+
+
+def refresh_index(folder: Path) -> None:
+    """Write the list of the reports in `folder` anew, where there is one: some of them were removed.
+
+    Raises:
+        StoreError: It cannot be written, or a report not be read.
+    """
+    if (folder / INDEX).is_file():
+        write_index(folder)
 
 
 def write_index(folder: Path) -> None:
@@ -243,7 +269,11 @@ def figures_in(folder: Path) -> list[dict[str, Any]]:
         StoreError: The folder cannot be read.
     """
     found = []
-    for path in _reports(folder):
+    try:
+        there = sorted(path for path in folder.iterdir() if last_day(path.name) and path.is_file() and not path.is_symlink())
+    except OSError as failure:
+        raise StoreError(f"{folder}: cannot be read: {failure.strerror}", hint="who may look into the folder?") from failure
+    for path in there:
         try:
             with path.open("rb") as stream:
                 figures = figures_of_page(stream.read(_HEAD_BYTES).decode("utf-8", "replace"))
@@ -255,43 +285,3 @@ def figures_in(folder: Path) -> list[dict[str, Any]]:
 
 
 _HEAD_BYTES = 16 * 1024
-INDEX = "index.html"
-
-
-def reports_before(day: date, folder: Path) -> list[Path]:
-    """The reports in `folder` on what was before `day`, the oldest first; never the newest, and no file that is not named as ours are.
-
-    Raises:
-        StoreError: The folder cannot be read; one that is not there has no reports.
-    """
-    dated = sorted(_reports(folder), key=lambda path: (_last_day(path), path.name))
-    return [path for path in dated[:-1] if _last_day(path) < day]
-
-
-def companions(report: Path) -> list[Path]:
-    """What lies beside a report and belongs to it: the CSV and the pages of a fleet, then their folder."""
-    beside, pages = report.with_suffix(".csv"), report.with_suffix("")
-    found = [beside] if beside.is_file() and not beside.is_symlink() else []
-    if pages.is_dir() and not pages.is_symlink():
-        found += [*sorted(path for path in pages.iterdir() if path.suffix == ".html" and path.is_file() and not path.is_symlink()), pages]
-    return found
-
-
-def _reports(folder: Path) -> list[Path]:
-    try:
-        there = list(folder.iterdir()) if folder.exists() else []
-        return sorted(path for path in there if _DATED.fullmatch(path.name) and path.is_file() and not path.is_symlink())
-    except OSError as failure:
-        raise StoreError(f"{folder}: cannot be read: {failure.strerror}", hint="who may look into the folder?") from failure
-
-
-def _last_day(report: Path) -> date:
-    named = _DATED.fullmatch(report.name)
-    try:
-        return parse_period(named[1].replace("_", ".."), today=date.min).last if named else date.max
-    except ValueError:  # 2026-02-30: no report of ours
-        return date.max
-
-
-_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_DATED = re.compile(rf"smtp-report-({_DAY}(?:_{_DAY})?|[0-9]{{4}}-W[0-9]{{2}}|[0-9]{{4}}-[0-9]{{2}})\.html")

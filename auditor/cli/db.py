@@ -2,8 +2,6 @@
 
 import platform
 import re
-from collections.abc import Sequence
-from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +15,7 @@ from auditor.report.wording import iso, moment
 
 if TYPE_CHECKING:
     from auditor.config import Config
-    from auditor.store.care import Pruned
+    from auditor.retention import Removed
     from auditor.store.condition import Stats
 
 
@@ -52,46 +50,46 @@ def upgrade(settings: Settings) -> None:
 
 
 @db.command()
-@click.option("--keep", metavar="DAYS", default="400d", show_default=True, help="How long a read is kept, in days.")
+@click.option("--keep", metavar="DAYS", help="How long a read is kept, in days (else as `retention` says, else 400d).")
+@click.option("--keep-delivered", metavar="DAYS", help="How long a notice is kept after it was delivered (else as `retention` says, else 90d).")
 @click.option("--dry-run", is_flag=True, help="Say what would go, and write nothing.")
 @form_option
 @click.pass_obj
-def prune(settings: Settings, keep: str, dry_run: bool, form: str) -> int:
-    """Remove old reads and reports.
+def prune(settings: Settings, keep: str | None, keep_delivered: str | None, dry_run: bool, form: str) -> int:
+    """Remove old reads, delivered notices and reports.
 
-    Reads alone go, and documents that nothing refers to any more. Every other record of the ledger stays whole, and of a read its digest and link:
-    the ledger says what was removed and still verifies, and coverage stays as it was. Kept whatever their age: of each target the newest read, the
-    newest that saw its profile, and those that open drift events began with; and the newest report.
+    Reads alone go, documents that nothing refers to any more, and notices that were delivered. Every other record of the ledger stays whole, and of
+    a read its digest and link: the ledger says what was removed and still verifies, and coverage stays as it was. Kept whatever their age: of each
+    target the newest read, the newest that saw its profile, and those that open drift events began with; and the newest report.
 
     Exit code 74: something could not be removed.
     """
     settings.configure_logging()
-    from auditor import publish
+    from auditor import publish, retention
     from auditor.app import now, os_account
+    from auditor.config import KEEP_DELIVERED_S, Retention
     from auditor.store.store import Store
 
     config, at = settings.load_config(), now()
-    before = at - timedelta(days=_days(keep))
-    reports = publish.reports_before(before.date(), config.report_folder)
-    recorder = {"account": os_account(), "host": platform.node()}
+    usual = config.retention or Retention(keep_reads_s=KEEP_READS_S, keep_delivered_s=KEEP_DELIVERED_S)
+    keeping = Retention(
+        keep_reads_s=_days_s("--keep", keep) if keep is not None else usual.keep_reads_s,
+        keep_delivered_s=_days_s("--keep-delivered", keep_delivered) if keep_delivered is not None else usual.keep_delivered_s,
+    )
+    said = f"{keeping.keep_reads_s // 86400}d"
     with Store.open(config.database_url, create=False) as store:
-        done = store.prunable(before=before) if dry_run else store.prune(before=before, at=at, reason=f"older than {keep}", recorder=recorder)
-    troubles = dict(done.troubles)
-    for path in () if dry_run else list(reports):
-        try:
-            for beside in publish.companions(path):
-                beside.rmdir() if beside.is_dir() else beside.unlink()
-            path.unlink()
-        except OSError as failure:
-            reports.remove(path)
-            troubles[str(path)] = failure.strerror or type(failure).__name__
-    if reports and not dry_run and (config.report_folder / publish.INDEX).is_file():
-        publish.write_index(config.report_folder)  # it lists those that are left
+        if dry_run:
+            done = retention.foresee(store, config.report_folder, keeping, at=at)
+        else:
+            recorder = {"account": os_account(), "host": platform.node()}
+            done = retention.remove(store, config.report_folder, keeping, at=at, reason=f"older than {said}", recorder=recorder)
+            if done.reports:
+                publish.refresh_index(config.report_folder)
     if form == "json":
-        print_json(_pruned_document(done, dry_run, reports, troubles))
+        print_json(_pruned_document(done, dry_run))
     else:
-        _tell_pruned(done, dry_run, keep, reports, troubles)
-    return 74 if troubles else 0
+        _tell_pruned(done, dry_run, said)
+    return 74 if done.troubles else 0
 
 
 @db.command()
@@ -176,11 +174,15 @@ def check(settings: Settings, form: str) -> int:
     return 1 if flaws else 0
 
 
-def _days(keep: str) -> int:
+KEEP_READS_S = 400 * 86400
+"""Who is asked for a year's evidence after its end still has it."""
+
+
+def _days_s(option: str, keep: str) -> int:
     match = re.fullmatch(r"([0-9]{1,5})d", keep)
     if match is None or int(match[1]) < 1:
-        raise UsageError(f"--keep {keep}: not a number of days", hint="write it as 400d; at least 1d")
-    return int(match[1])
+        raise UsageError(f"{option} {keep}: not a number of days", hint="write it as 400d; at least 1d")
+    return int(match[1]) * 86400
 
 
 def _key_id(config: "Config") -> tuple[str | None, str]:
@@ -196,29 +198,31 @@ def _key_id(config: "Config") -> tuple[str | None, str]:
         return None, f"not readable: {failure}"
 
 
-def _pruned_document(done: "Pruned", dry_run: bool, reports: Sequence[Path], troubles: dict[str, str]) -> dict[str, Any]:
+def _pruned_document(removed: "Removed", dry_run: bool) -> dict[str, Any]:
+    done = removed.pruned
     return {
         "dry_run": dry_run,
         "before": iso(done.before),
         "removed": dict(done.removed),
-        "reports": [str(path) for path in reports],
+        "reports": [str(path) for path in removed.reports],
         "kept_older": done.kept,
         "checkpoint": _head(*done.checkpoint) if done.checkpoint else None,
-        "troubles": troubles,
+        "troubles": dict(removed.troubles),
     }
 
 
-def _tell_pruned(done: "Pruned", dry_run: bool, keep: str, reports: Sequence[Path], troubles: dict[str, str]) -> None:
+def _tell_pruned(removed: "Removed", dry_run: bool, keep: str) -> None:
+    done = removed.pruned
     if done.checkpoint:
         _say("Checkpoint; keep it elsewhere, for `auditor ledger verify --expect-head`:")
         _say(f"  {_head(*done.checkpoint)}")
     _say(f"{'Would remove' if dry_run else 'Removed'} what is older than {keep} (before {moment(done.before)}):")
     for name, count in done.removed.items():
         _say(f"  {'reads' if name == 'observations' else name:<12} {count:>9}")
-    _say(f"  {'reports':<12} {len(reports):>9}")
+    _say(f"  {'reports':<12} {len(removed.reports):>9}")
     if done.kept:
         _say(f"Older, and kept because something needs it: {done.kept} {'read' if done.kept == 1 else 'reads'}")
-    for name, what in troubles.items():
+    for name, what in removed.troubles.items():
         _say(f"Trouble: {name}: {what}")
 
 

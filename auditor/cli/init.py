@@ -69,6 +69,28 @@ late_after: 5m                          # a read that begins later than this aft
 workers: 16                             # reads side by side
 grace: 30s                              # how long the daemon waits for running reads when it is stopped
 # health: {listen: 127.0.0.1:9464}      # /healthz and /metrics of the daemon; on another address with token: env:NAME
+# retention: {keep_reads: 400d, keep_delivered: 90d}  # what the daemon removes each day; nothing is removed without it (docs/care.md)
+# events: events.ndjson                 # every result of every run, a line of JSON each, for a SIEM
+# heartbeat: env:HEARTBEAT_URL          # called after each complete sweep: whoever listens there notices when that stops
+
+# Who is told of what changes, once (docs/alerts.md); `auditor alerts test` sends a message through each channel.
+# alerts:
+#   minimum: low                        # what a channel takes unless it says otherwise
+#   reminder: 7d                        # what stays open is called to mind
+#   quiet_hours: {from: "22:00", to: "06:00", timezone: Europe/Berlin}
+#   coverage_below: 95                  # percent of the owed reads of a week
+#   channels:
+#   - name: operators
+#     type: mail
+#     host: smtp2.example.org           # not the relay that Command sends through: alerts must not depend on what is watched
+#     username: auditor
+#     password: env:RELAY_PASSWORD
+#     from: auditor@example.org
+#     to: [pki-team@example.org]
+#     report: attached                  # the report of the daemon comes by mail: attached, linked or none
+#     report_link: https://reports.example.org/smtp/   # where the folder of reports can be fetched: for linked, and for a file that is too large
+#   - {name: tickets, type: webhook, minimum: high, url: "https://tickets.example.org/hooks/smtp", secret: file:webhook.secret}
+#   - {name: siem, type: syslog, host: log.example.org}
 """
 
 

@@ -3,6 +3,7 @@
 What goes wrong with the server is the observation's outcome, never an exception: a read is recorded whatever it met.
 """
 
+import hashlib
 import logging
 import random
 import time
@@ -28,8 +29,12 @@ from auditor.core.model import (
     Target,
     TrailOutcome,
 )
+from auditor.core.recent import Recent
 from auditor.exchange.connection import Answer, Peer, TlsContexts
 from auditor.exchange.trouble import Trouble
+
+MAX_KEPT = 2048
+"""Targets whose last snapshot stays at hand, for an answer that says the same again."""
 
 _log = logging.getLogger("auditor.command")
 
@@ -56,6 +61,7 @@ class Reader:
         self.secret, self.fingerprint, self.clock, self.sleep, self.jitter = secret, fingerprint, clock, sleep, jitter
         self.collector_host, self.collector_version, self.transport = collector_host, collector_version, transport
         self.contexts, self.tokens = TlsContexts(), auth.TokenCache()
+        self._parsed: Recent[str, tuple[tuple[int, bytes], Snapshot]] = Recent(MAX_KEPT)
 
     def observe(self, target: Target, memory: Memory, *, force: bool = False) -> tuple[Observation, Memory]:
         """Read the profile of `target` once; `memory` is what the previous call gave back, and what came back now is for the next.
@@ -131,6 +137,17 @@ class Reader:
             return pam.Unseen(State.INCONCLUSIVE, trouble.message)
         finally:
             session.close()
+
+    def parse(self, body: bytes, *, target: str, version: int) -> Snapshot | wire.Unreadable:
+        """As `wire.parse`; a target that answers as it did last gives the same snapshot. The answer is known by its digest: it is not kept."""
+        mark = (version, hashlib.sha256(body).digest())
+        last = self._parsed.get(target)
+        if last is not None and last[0] == mark:
+            return last[1]
+        found = wire.parse(body, api_version=version, fingerprint=self.fingerprint)
+        if isinstance(found, Snapshot):
+            self._parsed.put(target, (mark, found))
+        return found
 
     def _providers(
         self, visit: "_Visit", version: int, memory: Memory, *, force: bool
@@ -213,7 +230,7 @@ class _Visit:
         self.seen |= self._told[version]
         match answer.status:
             case 200:
-                found = wire.parse(answer.body, api_version=version, fingerprint=self.reader.fingerprint)
+                found = self.reader.parse(answer.body, target=self.target.name, version=version)
                 if isinstance(found, wire.Unreadable):
                     raise Trouble(ReadOutcome.MALFORMED, f"{self.who} sent what is no SMTP profile: {found.reason}")
                 return found

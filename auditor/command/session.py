@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import asdict
 from datetime import datetime
+from functools import lru_cache
 from itertools import count
 from pathlib import Path
 from typing import Protocol, TypeVar, assert_never
@@ -16,7 +17,7 @@ import httpx
 
 from auditor.command import auth, words
 from auditor.core.canonical import digest
-from auditor.core.model import BasicAuth, ClientCredentials, Fingerprint, ReadOutcome, SecretRef, StaticToken, Target
+from auditor.core.model import Auth, BasicAuth, ClientCertificate, ClientCredentials, Fingerprint, ReadOutcome, SecretRef, StaticToken, Target
 from auditor.errors import SecretError
 from auditor.exchange.connection import Answer, Connection, TlsContexts
 from auditor.exchange.trouble import Trouble
@@ -25,6 +26,8 @@ OVERALL_TIMEOUTS = 4
 """All requests of one session, with the waits between them, end within so many times `timeout_s`."""
 MAX_RETRY_AFTER_S = 30.0
 FIRST_RETRY_S = 0.5
+MAX_KEPT = 2048
+"""Digests of whom and what is asked with that stay at hand."""
 
 _log = logging.getLogger("auditor.command")
 _T = TypeVar("_T")
@@ -74,13 +77,8 @@ class Session:
             raise Trouble(ReadOutcome.CREDENTIAL_MISSING, str(error), hint=error.hint) from None
         auth.refuse_cleartext(target.url, self.who, insecure_http=target.insecure_http)
         mark = self.means.fingerprint("credential", self._secret_value)
-        asked_with = {
-            "url": f"{self.base}/SMTP",
-            "auth": [self.auth_method, asdict(target.auth)],
-            "credential": [mark.key_id, mark.mac],
-            "certificate": certificate and [asdict(certificate), _file_digest(certificate.certificate)],
-        }
-        self.identity = digest(asked_with)
+        shown = _file_digest(certificate.certificate) if certificate is not None else None
+        self.identity = _identity(f"{self.base}/SMTP", self.auth_method, target.auth, mark, certificate, shown)
         return self.identity
 
     # --- requests -------------------------------------------------------------------------------------------------
@@ -236,6 +234,18 @@ def proxy_for(target: Target, url: str) -> str | None:
     host = (parts.hostname or "").lower()
     is_direct = any(host == name.lstrip(".") or host.endswith(f".{name.lstrip('.')}") for name in target.no_proxy)
     return None if parts.scheme != "https" or is_direct else target.proxy
+
+
+@lru_cache(maxsize=MAX_KEPT)
+def _identity(url: str, auth_method: str, asked_as: Auth, credential: Fingerprint, certificate: ClientCertificate | None, shown: str | None) -> str:
+    return digest(
+        {
+            "url": url,
+            "auth": [auth_method, asdict(asked_as)],
+            "credential": [credential.key_id, credential.mac],
+            "certificate": certificate and [asdict(certificate), shown],
+        }
+    )
 
 
 def _host_of(url: str) -> str:

@@ -23,8 +23,11 @@ from auditor.config import alerts as alerting
 from auditor.config.alerts import Alerts
 from auditor.config.values import (
     FILE_NAME,
+    KEEP_DELIVERED_S,
+    CertificateForm,
     Day,
     Duration,
+    Keep,
     Label,
     Name,
     Secret,
@@ -37,6 +40,7 @@ from auditor.config.values import (
     Volatile,
     anchored,
     beside,
+    certificate_of,
     crontab,
     known_zone,
 )
@@ -45,7 +49,7 @@ from auditor.core.addresses import is_loopback, proxy_fault, url_fault
 from auditor.core.model import Heartbeat, Schedule, SecretRef, Severity, Target
 from auditor.errors import ConfigError, did_you_mean
 
-__all__ = ["FILE_NAME", "WAIVERS_NAME", "Alerts", "Config", "TargetSettings", "flat", "json_schema", "load"]
+__all__ = ["FILE_NAME", "KEEP_DELIVERED_S", "WAIVERS_NAME", "Alerts", "Config", "Retention", "TargetSettings", "flat", "json_schema", "load"]
 
 WAIVERS_NAME = "waivers.yaml"
 """The waivers that lie beside the configuration are used, unless it names others."""
@@ -61,13 +65,22 @@ class Health:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """For how many seconds reads and reports are kept, and notices after they were delivered."""
+
+    keep_reads_s: int
+    keep_delivered_s: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A configuration that was understood whole. Paths are absolute.
 
     `vars` and `target_vars` set policy vars; whoever loads the policies checks them. `waivers` is the file of waivers, None where there is none.
     `baselines` is the folder that approvals are imported from, None where they are given on the command line. A report counts days and weeks by
     the clocks of `report_timezone`, and a failure is to be mended within `due_days`, by its severity. `events` is the file that a SIEM reads along,
-    `heartbeat` the address that is called after each sweep; None where there is none.
+    `heartbeat` the address that is called after each sweep; None where there is none. `retention` is what a daemon removes each day; None for
+    nothing.
     """
 
     file: Path
@@ -89,6 +102,7 @@ class Config:
     alerts: Alerts
     events: Path | None
     heartbeat: Heartbeat | None
+    retention: Retention | None
     vars: Mapping[str, Any]
     target_vars: Mapping[str, Mapping[str, Any]]
     source: yamlfile.YamlFile = field(repr=False)
@@ -157,6 +171,9 @@ def understood(source: yamlfile.YamlFile, path: Path) -> Config:
         alerts=alerting.alerts_of(source, content.alerts, folder) if content.alerts else Alerts(),
         events=beside(folder, content.events) if content.events else None,
         heartbeat=alerting.heartbeat_of(source, content.heartbeat, folder) if content.heartbeat else None,
+        retention=Retention(keep_reads_s=content.retention.keep_reads, keep_delivered_s=content.retention.keep_delivered)
+        if content.retention
+        else None,
         vars=content.vars,
         target_vars={entry.name: entry.vars for entry in content.targets},
         source=source,
@@ -216,12 +233,6 @@ class _Token(Strict):
     token: Secret
 
 
-class _Certificate(Strict):
-    certificate: Text
-    key: Text | None = None
-    passphrase: Secret | None = None
-
-
 class _Schedule(Strict):
     every: Annotated[Duration, Field(ge=60)] | None = None
     cron: Annotated[str, AfterValidator(crontab)] | None = None
@@ -233,7 +244,7 @@ class TargetSettings(Strict):
 
     api_path: Annotated[str, Field(pattern=r"^[A-Za-z0-9._~-]+(/[A-Za-z0-9._~-]+)*$")] | None = None
     auth: Annotated[_Basic | _OAuth | _Token, Field(discriminator="type")] | None = None
-    client_certificate: _Certificate | None = None
+    client_certificate: CertificateForm | None = None
     ca_file: Text | None = None
     insecure_skip_verify: bool | None = None
     insecure_http: bool | None = None
@@ -275,6 +286,11 @@ class _Health(Strict):
     token: Secret | None = None
 
 
+class _Retention(Strict):
+    keep_reads: Keep
+    keep_delivered: Keep = KEEP_DELIVERED_S
+
+
 class _File(Strict):
     targets: Annotated[list[_Target], Field(min_length=1)]
     defaults: TargetSettings = Field(default_factory=TargetSettings)
@@ -293,6 +309,7 @@ class _File(Strict):
     workers: Annotated[int, Field(ge=1, le=1024)] = 16
     grace: Annotated[Spread, Field(le=3600)] = 30
     health: _Health | None = None
+    retention: _Retention | None = None
 
 
 DUE_DAYS = {Severity.CRITICAL: 7, Severity.HIGH: 30, Severity.MEDIUM: 90, Severity.LOW: 180}
@@ -340,13 +357,7 @@ def _target(source: yamlfile.YamlFile, content: _File, index: int, entry: _Targe
         name=entry.name,
         url=url,
         auth=_auth(auth, folder),
-        client_certificate=model.ClientCertificate(
-            certificate=str(beside(folder, certificate.certificate)),
-            key=str(beside(folder, certificate.key)) if certificate.key else None,
-            passphrase=anchored(certificate.passphrase, folder) if certificate.passphrase else None,
-        )
-        if certificate
-        else None,
+        client_certificate=certificate_of(certificate, folder) if certificate else None,
         ca_file=str(beside(folder, values["ca_file"])) if values.get("ca_file") else None,
         insecure_skip_verify=bool(values.get("insecure_skip_verify")),
         insecure_http=insecure_http,
@@ -527,13 +538,15 @@ def _known_keys(place: tuple[str | int, ...], document: Any) -> list[str]:
             forms: dict[str, type[Strict]] = {"basic": _Basic, "oauth": _OAuth, "token": _Token}
             form = forms[value["type"]]
         case (*_, "client_certificate"):
-            form = _Certificate
+            form = CertificateForm
         case (*_, "schedule"):
             form = _Schedule
         case ("report",):
             form = _Report
         case ("health",):
             form = _Health
+        case ("retention",):
+            form = _Retention
         case ("alerts",):
             form = alerting.AlertsForm
         case ("alerts", "quiet_hours"):

@@ -1,5 +1,6 @@
 """`alerts` and `heartbeat` in `auditor.yaml`: who is told of what, by which channels, and when not to disturb."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +10,7 @@ from typing import Annotated, Any, Literal, Protocol, assert_never, get_args
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from auditor.config.values import (
+    CertificateForm,
     Duration,
     HostName,
     Label,
@@ -23,11 +25,12 @@ from auditor.config.values import (
     UrlOrSecret,
     anchored,
     beside,
+    certificate_of,
     known_zone,
 )
 from auditor.core import model
 from auditor.core.addresses import is_loopback, proxy_fault, url_fault
-from auditor.core.model import ChannelConfig, Heartbeat, MailTls, SecretRef, Severity
+from auditor.core.model import ChannelConfig, Heartbeat, MailTls, ReportMail, SecretRef, Severity
 from auditor.core.notices import QuietHours, Route
 from auditor.errors import ConfigError
 from auditor.yamlfile import YamlFile
@@ -86,6 +89,8 @@ class MailForm(ChannelForm):
     sender: Annotated[MailAddress, Field(alias="from")]
     to: Annotated[list[MailAddress], Field(min_length=1, max_length=100)]
     ca_file: Text | None = None
+    report: Literal["attached", "linked", "none"] = "none"
+    report_link: Text | None = None
 
 
 class AppriseForm(ChannelForm):
@@ -109,6 +114,7 @@ class SyslogForm(ChannelForm):
     facility: Facility = "audit"
     enterprise: Annotated[int, Field(ge=1, le=2**32 - 1)] = 32473
     ca_file: Text | None = None
+    client_certificate: CertificateForm | None = None
 
 
 class QuietHoursForm(Strict):
@@ -218,8 +224,19 @@ def _channel(source: YamlFile, form: AlertsForm, index: int, folder: Path) -> Ch
                 raise refuse("username", "`username` and `password` go together", "password: env:NAME or file:PATH")
             if tls is MailTls.NONE and entry.password is not None:
                 raise refuse("password", "a password is not sent in clear", "use starttls or implicit")
+            report = ReportMail(entry.report)
+            if report is ReportMail.LINKED and entry.report_link is None:
+                raise refuse("report", "nothing says where a report can be fetched", "report_link: https://reports.example.org/smtp/")
+            if report is ReportMail.NONE and entry.report_link is not None:
+                raise refuse(
+                    "report_link", "`report_link` goes with `report`", "report: linked, or attached, where it stands for a file that is too large"
+                )
+            if entry.report_link is not None and (fault := _link_fault(entry.report_link)):
+                raise refuse("report_link", f"report_link {fault}", "https://reports.example.org/smtp/")
             return model.MailChannel(
                 **common,
+                report=report,
+                report_link=f"{entry.report_link.rstrip('/')}/" if entry.report_link else None,
                 host=entry.host,
                 port=entry.port or _PORTS[tls],
                 tls=tls,
@@ -242,6 +259,7 @@ def _channel(source: YamlFile, form: AlertsForm, index: int, folder: Path) -> Ch
                 facility=facility,
                 enterprise=entry.enterprise,
                 ca_file=_path(entry.ca_file, folder),
+                client_certificate=certificate_of(entry.client_certificate, folder) if entry.client_certificate else None,
             )
         case _:
             assert_never(entry)
@@ -259,6 +277,11 @@ def _address(form: WebhookForm | HeartbeatForm, folder: Path, refuse: _Refuse) -
         "ca_file": _path(form.ca_file, folder),
         "insecure_http": form.insecure_http,
     }
+
+
+def _link_fault(text: str) -> str:
+    """What keeps `text` from being an address that the name of a file can follow; empty where nothing does."""
+    return url_fault(text, insecure_http=False) or ("has a query or a fragment" if re.search("[?#]", text) else "")
 
 
 def _path(text: str | None, folder: Path) -> str | None:

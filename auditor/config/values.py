@@ -65,6 +65,11 @@ Duration = Annotated[
 Spread = Annotated[
     int, BeforeValidator(_duration_s, json_schema_input_type=Annotated[str, Field(pattern="^[0-9]{1,6}[smhd]$")]), Field(ge=0, le=86400)
 ]
+Keep = Annotated[
+    int, BeforeValidator(_duration_s, json_schema_input_type=Annotated[str, Field(pattern="^[0-9]{1,5}d$")]), Field(ge=86400, le=99_999 * 86400)
+]
+KEEP_DELIVERED_S = 90 * 86400
+"""How long a notice is kept after it was delivered, unless it is said: who asks what was told then, and when, asks within a quarter."""
 Secret = Annotated[
     SecretRef,
     BeforeValidator(_secret_ref, json_schema_input_type=Annotated[str, Field(pattern=SECRET_REF)]),
@@ -132,6 +137,12 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, hide_input_in_errors=True, defer_build=True)
 
 
+class CertificateForm(Strict):
+    certificate: Text
+    key: Text | None = None
+    passphrase: Secret | None = None
+
+
 # --- paths: relative ones count from the folder of the file -------------------------------------------------------
 
 
@@ -141,6 +152,15 @@ def beside(folder: Path, text: str) -> Path:
         return (folder / Path(text).expanduser()).resolve()
     except (RuntimeError, ValueError, OSError) as failure:
         raise ConfigError(f"{folder / FILE_NAME}: {text!r} is no path: {failure}", hint="write the path out") from None
+
+
+def certificate_of(form: CertificateForm, folder: Path) -> model.ClientCertificate:
+    """The certificate that `form` names, paths written out."""
+    return model.ClientCertificate(
+        certificate=str(beside(folder, form.certificate)),
+        key=str(beside(folder, form.key)) if form.key else None,
+        passphrase=anchored(form.passphrase, folder) if form.passphrase else None,
+    )
 
 
 def anchored(ref: SecretRef, folder: Path) -> SecretRef:

@@ -184,17 +184,25 @@ def assess(
 
 def verdict(findings: Sequence[Finding]) -> Verdict:
     """What the findings come to. It counts failures of `low` and above; what was not checked is never compliant."""
-    rated = [finding for finding in findings if finding.severity is None or finding.severity is not Severity.INFO]
-    if any(finding.outcome is RuleOutcome.FAIL for finding in rated):
-        return Verdict.NON_COMPLIANT
-    if any(is_trouble(finding) for finding in findings) or not any(is_evaluated(finding) for finding in findings):
+    is_waived = has_trouble = has_answer = False
+    for finding in findings:  # the one loop over all findings that each read takes
+        outcome, counts = finding.outcome, finding.severity is not Severity.INFO
+        if outcome is RuleOutcome.FAIL and counts:
+            return Verdict.NON_COMPLIANT
+        is_waived = is_waived or (outcome is RuleOutcome.WAIVED and counts)
+        has_trouble = has_trouble or is_trouble(finding)
+        has_answer = has_answer or outcome in _ANSWERS
+    if has_trouble or not has_answer:
         return Verdict.INDETERMINATE
-    return Verdict.COMPLIANT_WITH_WAIVERS if any(finding.outcome is RuleOutcome.WAIVED for finding in rated) else Verdict.COMPLIANT
+    return Verdict.COMPLIANT_WITH_WAIVERS if is_waived else Verdict.COMPLIANT
+
+
+_ANSWERS = (RuleOutcome.PASS, RuleOutcome.FAIL, RuleOutcome.WAIVED)
 
 
 def is_evaluated(finding: Finding) -> bool:
     """Whether the rule came to a yes or a no."""
-    return finding.outcome in (RuleOutcome.PASS, RuleOutcome.FAIL, RuleOutcome.WAIVED)
+    return finding.outcome in _ANSWERS
 
 
 def is_trouble(finding: Finding) -> bool:

@@ -33,6 +33,8 @@ def mark_of(field: str, before: Snapshot, after: Snapshot, *, org_domain: OrgDom
 
 def named(before: Snapshot, after: Snapshot, names: tuple[str, ...], *, org_domain: OrgDomain, approved: Collection[str] = ()) -> tuple[str, ...]:
     """Which of `names` (`DOWNGRADES` or `REDIRECTIONS`) happened between the two snapshots, leaving out fields whose new value is `approved`."""
+    if before.digest == after.digest:
+        return ()
     old, new = _Profile(before, org_domain), _Profile(after, org_domain)
     happened = {mark.name for mark in _MARKS if mark.field not in approved and mark.holds(old, new)}
     return tuple(name for name in names if name in happened)

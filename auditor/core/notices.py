@@ -10,7 +10,19 @@ from typing import Any, Protocol
 from zoneinfo import ZoneInfo
 
 from auditor.core.coverage import Coverage
-from auditor.core.model import Assessment, DriftEvent, EventState, Finding, Notice, NoticeKind, RuleOutcome, RuleText, Severity, TargetText
+from auditor.core.model import (
+    Assessment,
+    DriftEvent,
+    EventState,
+    Finding,
+    Notice,
+    NoticeKind,
+    PolicyText,
+    RuleOutcome,
+    RuleText,
+    Severity,
+    TargetText,
+)
 from auditor.core.waiver import Concern, Review, until
 
 NEUTRAL = (RuleOutcome.NOT_EVALUATED, RuleOutcome.ERROR)
@@ -138,16 +150,15 @@ def news(
     told: Told,
     *,
     target: TargetText,
-    rules: Mapping[str, RuleText],
-    policy: str,
+    policy: PolicyText,
     remind_after: timedelta | None = None,
     is_partial: bool = False,
 ) -> News:
-    """What `assessment` is worth telling, to people who know what is in `told`. `policy` names the policy that judged, `rules` its rules.
+    """What `assessment` is worth telling, to people who know what is in `told`. `policy` is the one that judged.
 
     Where it was judged by a part of them alone (`is_partial`), that is no other policy, and what the rest last said stays as it was.
     """
-    at = assessment.observation.ended_at
+    at, rules = assessment.observation.ended_at, policy.texts
     failing = {f.rule: f for f in assessment.findings if f.outcome is RuleOutcome.FAIL and f.severity is not None and not _is_told_as_drift(f)}
     outcomes = {f.rule: f.outcome for f in assessment.findings}
     unseen = {f.rule for f in assessment.findings if f.outcome in NEUTRAL}
@@ -176,8 +187,8 @@ def news(
             if rule not in known
         ]
         if not is_partial and told.policy_digest not in (None, assessment.judgement.policy_digest):
-            title = f"{target.name} is judged by another {policy} than before"
-            found.append(say(NoticeKind.POLICY_CHANGED, Severity.INFO, title, subject=policy))
+            title = f"{target.name} is judged by another {policy.name} than before"
+            found.append(say(NoticeKind.POLICY_CHANGED, Severity.INFO, title, subject=policy.name))
     over = [one for rule, one in known.items() if rule not in failing and rule not in unseen and not is_lost]
     found += [
         say(

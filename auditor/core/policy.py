@@ -11,7 +11,7 @@ from typing import Any
 
 from auditor.core.canonical import digest
 from auditor.core.catalogue import FACTS, Group, Type
-from auditor.core.model import RuleOutcome, Severity
+from auditor.core.model import PolicyText, RuleOutcome, Severity
 
 OUTSIDE = frozenset(name for name, entry in FACTS.items() if entry.group in (Group.AUDIT, Group.HISTORY))
 """Facts that no snapshot holds: whoever reuses a judgement must have seen the same of them."""
@@ -216,6 +216,11 @@ class EffectivePolicy:
             "var_types": {var.name: str(var.type) for var in self.vars},
             "rules": [rule.document() for rule in self.rules],
         }
+
+    @cached_property
+    def text(self) -> PolicyText:
+        """The policy as readers get to see it."""
+        return PolicyText.from_document(self.document())
 
     @cached_property
     def digest(self) -> str:

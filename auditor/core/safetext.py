@@ -23,12 +23,14 @@ def safe(text: str, *, limit: int = MAX_CHARACTERS) -> str:
     """
     if len(text) <= limit and text.isascii() and text.isprintable():
         return text
-    pieces, marks = [], 0
-    for character in text[: limit + 1]:  # what lies past the limit cannot be shown anyway
+    pieces, marks, length = [], 0, 0
+    for character in text:
         marks = marks + 1 if unicodedata.combining(character) else 0
         pieces.append(f"[U+{ord(character):04X}]" if marks > _MAX_COMBINING or is_hidden(character) else character)
-    shown = "".join(pieces)
-    return shown if len(shown) <= limit else _cut(pieces, f"… (cut, {len(text)} characters)", limit)
+        length += len(pieces[-1])
+        if length > limit:  # what lies past it cannot be shown anyway
+            return _cut(pieces, f"… (cut, {len(text)} characters)", limit)
+    return "".join(pieces)
 
 
 def is_hidden(character: str) -> bool:

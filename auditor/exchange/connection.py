@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from queue import Empty, Queue
 from typing import Any
@@ -126,12 +127,15 @@ def _bounded(chunks: Iterable[bytes], at_most: int) -> bytes:
 
 _OPENSSL_VERIFIES = sys.platform not in ("win32", "darwin")
 _CONTEXT_KEPT_S = 3600
-_WRITE_BYTES = 64 * 1024
 """How long a context is used again: then roots that the operating system has got since count, too."""
+_WRITE_BYTES = 64 * 1024
 
 
 class TlsContexts:
-    """Makes TLS contexts, and keeps them: to read the operating system's roots costs 20 ms. For many threads."""
+    """Makes TLS contexts, and keeps one for each set of roots and client certificate: to read the operating system's roots costs 20 ms.
+
+    For many threads: those that ask for the same one at once wait for it, and get it.
+    """
 
     def __init__(self) -> None:
         self._kept: dict[tuple[object, ...], tuple[float, ssl.SSLContext]] = {}
@@ -151,18 +155,25 @@ class TlsContexts:
         Raises:
             Trouble: One of the files cannot be used.
         """
-        asked = (*(_stamp(path) for path in (ca_file, certificate, key)), skip_verify)
-        with self._lock:
-            made_at, context = self._kept.get(asked, (0.0, None))
-        if context is None or time.monotonic() - made_at > _CONTEXT_KEPT_S:
-            context = _unverified() if skip_verify else _verified(ca_file)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            if certificate is not None:
-                _show(context, certificate, key, passphrase)
-            if _OPENSSL_VERIFIES:
-                with self._lock:
-                    self._kept[asked] = (time.monotonic(), context)
-        return context
+        if not _OPENSSL_VERIFIES:
+            return _made(ca_file, certificate, key, passphrase, skip_verify=skip_verify)
+        # the passphrase counts by its salted hash: who gives a wrong one must not get the context of who gave the right one
+        asked = (*(_stamp(path) for path in (ca_file, certificate, key)), hash(passphrase), skip_verify)
+        with self._lock:  # held while one is made: a sweep that begins would make one for each thread
+            oldest = time.monotonic() - _CONTEXT_KEPT_S
+            if asked not in self._kept or self._kept[asked][0] < oldest:
+                context = _made(ca_file, certificate, key, passphrase, skip_verify=skip_verify)
+                still = {one: kept for one, kept in self._kept.items() if kept[0] >= oldest}  # a renewed file leaves its predecessor's behind
+                self._kept = still | {asked: (time.monotonic(), context)}
+            return self._kept[asked][1]
+
+
+def _made(ca_file: str | None, certificate: str | None, key: str | None, passphrase: str | None, *, skip_verify: bool) -> ssl.SSLContext:
+    context = _unverified() if skip_verify else _verified(ca_file)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate is not None:
+        _show(context, certificate, key, passphrase)
+    return context
 
 
 def _stamp(path: str | None) -> tuple[object, ...]:
@@ -234,12 +245,13 @@ class Deadline(httpcore.NetworkBackend):
         self._expires_at = 0.0
         self._sockets = httpcore.SyncBackend()
 
-    def begin(self, timeout_s: float) -> "_Watchdog":
+    def begin(self, timeout_s: float) -> "_Watchdog | _NoWatchdog":
         """Let everything from now on end within `timeout_s`; the caller cancels what it is given once the exchange is over."""
         self._expires_at = time.monotonic() + timeout_s
+        if not self.tls_in_tls:
+            return _NO_WATCHDOG
         watchdog = _Watchdog(timeout_s, self)
-        if self.tls_in_tls:
-            watchdog.start()
+        watchdog.start()
         return watchdog
 
     def left_s(self) -> float:
@@ -284,6 +296,18 @@ class _Watchdog(threading.Timer):
         self.has_cut = True
         with suppress(OSError, ValueError, AttributeError):  # closed already, or never opened
             self._deadline.socket.shutdown(socket.SHUT_RDWR)
+
+
+class _NoWatchdog:
+    """Where every wait has a time of its own, none is needed."""
+
+    has_cut = False
+
+    def cancel(self) -> None:
+        pass
+
+
+_NO_WATCHDOG = _NoWatchdog()
 
 
 class _Stream(httpcore.NetworkStream):
@@ -334,11 +358,13 @@ def _verified_chain(tls: Any, context: ssl.SSLContext) -> tuple[bytes, ...]:
 
 
 def _addresses(host: str, port: int, *, within_s: float) -> list[str]:
-    """The addresses of `host`, asked for in a thread of its own: no resolver call can be given a deadline.
+    """The addresses of `host`; a name is asked for in a thread of its own: no resolver call can be given a deadline.
 
     Raises:
         Trouble: None was found, or not in time.
     """
+    with suppress(ValueError):
+        return [str(ip_address(host))]
     found: Queue[list[str] | Exception] = Queue()
 
     def ask() -> None:

@@ -14,7 +14,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from auditor import resources
-from auditor.core.model import Digest, MailChannel, MailTls, ReadOutcome, Receipt
+from auditor.core.model import MAX_ATTACHED_BYTES, Attachment, Digest, MailChannel, MailTls, ReadOutcome, Receipt, ReportMail
 from auditor.core.safetext import safe
 from auditor.errors import SecretError
 from auditor.exchange.line import Line
@@ -23,9 +23,6 @@ from auditor.notify.channel import Means, shown
 
 if TYPE_CHECKING:
     import jinja2
-
-MAX_ATTACHED_BYTES = 10 * 1024 * 1024
-"""Of all files of one message; those past it are named in the message, not sent: relays refuse what is too large, and the message with it."""
 
 _POLICY = SMTP.clone(cte_type="7bit")
 
@@ -159,20 +156,22 @@ def compose(digest: Digest, config: MailChannel, *, version: str) -> EmailMessag
     message["Message-ID"] = f"<{hashlib.sha256(digest.key.encode()).hexdigest()}@{config.sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no out-of-office reply is to come back
     message["X-Mailer"] = f"smtp-auditor/{version}"
-    room, attached, left_out = MAX_ATTACHED_BYTES, [], []
-    for file in digest.attachments:
-        if len(file.content) <= room:
+    room = MAX_ATTACHED_BYTES
+    attached: list[tuple[Attachment, bytes]] = []
+    left_out: list[str] = []  # named in the message, not sent
+    for file in digest.attachments if config.report is not ReportMail.LINKED else ():
+        if file.content is not None and len(file.content) <= room:
             room -= len(file.content)
-            attached.append(file)
+            attached.append((file, file.content))
         else:
             left_out.append(safe(file.name, limit=200))
     values = {"digest": told.digest, "omitted": told.omitted, "left_out": left_out}
     message.set_content(_template("alert_mail.txt.j2").render(values))
     message.add_alternative(_template("alert_mail.html.j2").render(values), subtype="html")
-    for file in attached:
+    for file, content in attached:
         main, _, sub = (file.media_type if re.fullmatch(r"[a-z]+/[a-z0-9.+-]+", file.media_type) else "application/octet-stream").partition("/")
         name = re.sub(r"[^A-Za-z0-9._-]", "_", file.name)[:100]
-        message.add_attachment(file.content, maintype=main, subtype=sub, filename=name)
+        message.add_attachment(content, maintype=main, subtype=sub, filename=name)
     return message
 
 

@@ -7,6 +7,7 @@ import re
 from datetime import UTC
 
 from auditor.core.model import Digest, Notice, Receipt, Severity, SyslogChannel
+from auditor.errors import SecretError
 from auditor.exchange.line import Line
 from auditor.exchange.trouble import Trouble
 from auditor.notify.channel import Means, shown
@@ -29,8 +30,12 @@ class Syslog:
         """Send one message for each notice, over one connection. Files are not sent."""
         config = self.config
         frames = [frame(message) for message in messages(digest, config)]
+        ours = config.client_certificate
         try:
-            context = self.means.contexts.get(ca_file=config.ca_file)
+            passphrase = self.means.secret(ours.passphrase) if ours and ours.passphrase else None
+            context = self.means.contexts.get(
+                ca_file=config.ca_file, certificate=ours.certificate if ours else None, key=ours.key if ours else None, passphrase=passphrase
+            )
             line = Line(config.host, config.port, timeout_s=config.timeout_s, who=config.host)
             try:
                 line.start_tls(context, config.host)
@@ -39,6 +44,8 @@ class Syslog:
                 line.finish()
             finally:
                 line.close()
+        except SecretError as error:
+            return Receipt.retry(str(error))
         except Trouble as trouble:
             return Receipt.retry(trouble.message)
         return Receipt.delivered()

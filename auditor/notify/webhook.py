@@ -60,7 +60,10 @@ def _json(told: Shown) -> bytes:
         "collector": digest.collector,
         "link": digest.link,
         "omitted": told.omitted,
-        "attachments": [{"name": file.name, "media_type": file.media_type, "bytes": len(file.content)} for file in digest.attachments],
+        "attachments": [
+            {"name": file.name, "media_type": file.media_type, "bytes": None if file.content is None else len(file.content)}
+            for file in digest.attachments
+        ],
         "notices": [notice.document() for notice in told.notices],
     }
     return json.dumps(document, allow_nan=False, sort_keys=True).encode()

@@ -5,6 +5,7 @@ Any other fact is not offered.
 """
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from auditor.core import detectors
@@ -41,11 +42,16 @@ def example_facts(part: Part) -> Facts:
     shape = given.get("api.shape", Fact(State.VALUE, Shape.V2_OAUTH.value))
     defaults = {"profile.configured": Fact(State.VALUE, value=True), "api.shape": shape, **_NEUTRAL}
     configured = given.get("profile.configured", defaults["profile.configured"]).value is not False
-    return {**defaults, **{name: _left_out(name, shape.value, configured) for name in PROFILE_FIELDS}, **given}
+    return {**defaults, **_all_left_out(shape.value if isinstance(shape.value, str) else None, configured), **given}
 
 
-def _left_out(name: str, shape: object, configured: bool) -> Fact:
-    if isinstance(shape, str) and name in _NO_SUCH_FIELD[Shape(shape)]:
+@cache
+def _all_left_out(shape: str | None, configured: bool) -> Facts:
+    return {name: _left_out(name, shape, configured) for name in PROFILE_FIELDS}
+
+
+def _left_out(name: str, shape: str | None, configured: bool) -> Fact:
+    if shape is not None and name in _NO_SUCH_FIELD[Shape(shape)]:
         return Fact(State.NOT_OFFERED, reason=f"API shape {shape} has no such field")
     if not configured:
         return Fact(State.UNSET)

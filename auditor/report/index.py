@@ -4,19 +4,37 @@ import html
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
+from auditor.core.period import parse_period
 from auditor.report.csvdoc import render_csv
 from auditor.report.edition import Edition
 from auditor.report.html import filled
 from auditor.report.shown import Status
 from auditor.report.wording import iso
 
+INDEX = "index.html"
+"""The name of the list's file."""
+
 MAX_COLUMNS = 104
 """So many of the newest reports are drawn: two years of weeks."""
 
 _WORD = {"fail": "failing", "unknown": "not known", "waived": "with waivers", "pass": "passing", "neutral": "neutral"}
 _KINDS = ("fail", "unknown", "waived", "pass")
+
+
+def last_day(name: str) -> date | None:
+    """The last day that the report in a file called so is on; None for a file that is not named as ours are."""
+    named = _DATED.fullmatch(name)
+    try:
+        return parse_period(named[1].replace("_", ".."), today=date.min).last if named else None
+    except ValueError:  # 2026-02-30: no report of ours
+        return None
+
+
+_DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_DATED = re.compile(rf"smtp-report-({_DAY}(?:_{_DAY})?|[0-9]{{4}}-W[0-9]{{2}}|[0-9]{{4}}-[0-9]{{2}})\.html")
 
 
 def figures_of_page(head: str) -> dict[str, Any] | None:

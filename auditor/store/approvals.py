@@ -1,6 +1,7 @@
 """Approvals and revocations: rows that are written once; triggers in the database refuse to change or remove them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,9 @@ from auditor.errors import StoreError
 from auditor.store import calendar, ledger
 from auditor.store.documents import checked, inserted, rebuilt
 from auditor.store.tables import approvals, revocations
+
+MAX_KEPT = 4096
+"""Approvals that stay rebuilt from their rows."""
 
 _REVOCATION = (
     revocations.c.revoked_by,
@@ -37,13 +41,15 @@ def of_target(connection: Connection, path: Path, target: str) -> tuple[Approval
     return tuple(_approval(path, row) for row in connection.execute(query))
 
 
-def of_names(connection: Connection, path: Path, names: Sequence[str]) -> dict[str, tuple[Approval, ...]]:
-    """Every approval recorded under each of these names, in order of recording, for targets none of which was ever renamed."""
-    query = select(approvals, *_REVOCATION).outerjoin(revocations).where(approvals.c.target.in_(names)).order_by(approvals.c.id)
+def of_targets(connection: Connection, path: Path, names: Mapping[int, str]) -> dict[int, tuple[Approval, ...]]:
+    """The same for several targets, whose names are given by their numbers."""
+    renamed = calendar.renamed(connection, names)
     found: dict[str, list[Approval]] = {}
+    plain = [name for number, name in names.items() if number not in renamed]
+    query = select(approvals, *_REVOCATION).outerjoin(revocations).where(approvals.c.target.in_(plain)).order_by(approvals.c.id)
     for row in connection.execute(query):
         found.setdefault(row.target, []).append(_approval(path, row))
-    return {name: tuple(its) for name, its in found.items()}
+    return {number: tuple(found.get(name, ())) if number not in renamed else of_target(connection, path, name) for number, name in names.items()}
 
 
 def record(connection: Connection, given: Iterable[Approval]) -> tuple[Approval, ...]:
@@ -100,6 +106,7 @@ def _revoke(connection: Connection, id_: int, digest: str, revocation: Revocatio
     ledger.append(connection, Kind.REVOCATION, revocation.at, {"approval": id_, "digest": digest, **said})
 
 
+@lru_cache(maxsize=MAX_KEPT)
 def _approval(path: Path, row: Row[Any]) -> Approval:
     revoked = row.revoked_at and Revocation(
         by=row.revoked_by, reason=row.reason, at=row.revoked_at, account=row.revoked_account, host=row.revoked_host

@@ -1,14 +1,15 @@
 """What each target owes and which slots nobody served: terms, gaps and names, each kept together with its record in the ledger."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
+from functools import lru_cache
 from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
 
 from auditor.core.canonical import canonical
 from auditor.core.coverage import MissedBecause, Served, Terms, newest_owed, open_at, owed
@@ -21,6 +22,9 @@ from auditor.store import served as aside
 from auditor.store.documents import inserted, rebuilt
 from auditor.store.tables import former_names, gaps, observations, targets
 from auditor.store.tables import terms as terms_table
+
+MAX_KEPT = 4096
+"""Terms that stay rebuilt from their texts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,13 +58,12 @@ def take_stock(connection: Connection, path: Path, plan: Sequence[Planned], at: 
         _settle(connection, row.id, _leave(connection, row.id, agreed.get(row.id, ()), at), row.settled_until, at, because)
 
 
-def serve(connection: Connection, path: Path, target_id: int, slot: datetime, at: datetime) -> bool:
-    """Settle `slot` of a target by a read that begins at `at`; whether it was open still. Those before it were missed while others were read."""
-    done = connection.execute(select(targets.c.settled_until).where(targets.c.id == target_id)).scalar()
-    if not is_open(connection, target_id, done, slot, at):
-        return False
-    _settle(connection, target_id, of_target(connection, path, target_id), done, at, MissedBecause.BUSY, serving=slot)
-    return True
+def serve(connection: Connection, target_id: int, agreed: Sequence[Terms], done: datetime | None, slot: datetime, at: datetime) -> datetime | None:
+    """Settle `slot`, which is open, by a read that begins at `at`; returns until when all is settled then, which is the caller's to write.
+
+    `agreed` are all terms of the target, and up to `done` its slots are settled. Those before `slot` were missed while others were read.
+    """
+    return _accounted(connection, target_id, agreed, done, at, MissedBecause.BUSY, serving=slot)
 
 
 def _settle(
@@ -70,21 +73,33 @@ def _settle(
     done: datetime | None,
     at: datetime,
     because: MissedBecause,
+) -> None:
+    """Account for the slots before the one that is open at `at`."""
+    settled = _accounted(connection, target_id, agreed, done, at, because)
+    if settled != done:
+        connection.execute(update(targets).where(targets.c.id == target_id).values(settled_until=settled))
+
+
+def _accounted(
+    connection: Connection,
+    target_id: int,
+    agreed: Sequence[Terms],
+    done: datetime | None,
+    at: datetime,
+    because: MissedBecause,
     *,
     serving: datetime | None = None,
-) -> None:
-    """Account for the slots before the one that is open at `at`, or before the one that is served now."""
+) -> datetime | None:
+    """The same, or before the one that is served now; returns until when all is settled then."""
     newest = serving or newest_owed(agreed, at)
     if newest is None or (done is not None and done >= newest):
-        return
+        return done
     start = done or min((one.since for one in agreed), default=newest)
     is_over = serving is None and open_at(agreed, at) is None
     passed = [(slot, one) for slot, one in owed(agreed, start, newest) if slot < newest or is_over]
     for _, run in groupby(passed, key=lambda item: id(item[1])):
         _miss(connection, target_id, [slot for slot, _ in run], at, because)
-    settled = serving or (passed[-1][0] if passed else done)
-    if settled != done:
-        connection.execute(update(targets).where(targets.c.id == target_id).values(settled_until=settled))
+    return serving or (passed[-1][0] if passed else done)
 
 
 def _catch_up(connection: Connection, target_id: int, new: Terms, done: datetime, at: datetime, because: MissedBecause) -> None:
@@ -114,9 +129,13 @@ def open_slot(connection: Connection, path: Path, target: str, at: datetime) -> 
     row = connection.execute(select(targets.c.id, targets.c.settled_until).where(targets.c.name == target)).one_or_none()
     if row is None:
         return None
-    agreed = of_target(connection, path, row.id)
+    return slot_at(connection, row.id, of_target(connection, path, row.id), row.settled_until, at)
+
+
+def slot_at(connection: Connection, target_id: int, agreed: Sequence[Terms], settled_until: datetime | None, at: datetime) -> datetime | None:
+    """The same, of a target whose terms and settled slots are at hand."""
     slot = open_at(agreed, at + timedelta(seconds=agreed[-1].offset_s)) if agreed else None
-    return slot if slot is not None and is_open(connection, row.id, row.settled_until, slot, at) else None
+    return slot if slot is not None and is_open(connection, target_id, settled_until, slot, at) else None
 
 
 def due(connection: Connection, path: Path, at: datetime) -> tuple[str, ...]:
@@ -147,6 +166,19 @@ def of_target(connection: Connection, path: Path, target_id: int) -> tuple[Terms
     """All terms of a target, the oldest first."""
     query = select(terms_table).where(terms_table.c.target_id == target_id).order_by(terms_table.c.id)
     return tuple(_terms(path, row.document, row.since) for row in connection.execute(query))
+
+
+def of_targets(connection: Connection, path: Path, target_ids: Collection[int]) -> dict[int, tuple[Terms, ...]]:
+    """The same for several targets, by their numbers."""
+    return _all_terms(connection, path, terms_table.c.target_id.in_(target_ids))
+
+
+def renamed(connection: Connection, names: Mapping[int, str]) -> frozenset[int]:
+    """Those of the targets, whose names are given by their numbers, that had another name, or have one that another target had."""
+    query = select(former_names.c.target_id, former_names.c.name)
+    rows = connection.execute(query.where(or_(former_names.c.target_id.in_(names), former_names.c.name.in_(names.values())))).all()
+    told = {row.name for row in rows}
+    return frozenset(row.target_id for row in rows) | frozenset(number for number, name in names.items() if name in told)
 
 
 def served(connection: Connection, target_id: int, after: datetime, until: datetime) -> dict[datetime, Served]:
@@ -241,9 +273,9 @@ def _leave(connection: Connection, target_id: int, agreed: tuple[Terms, ...], at
     return (*agreed, gone)
 
 
-def _all_terms(connection: Connection, path: Path) -> dict[int, tuple[Terms, ...]]:
+def _all_terms(connection: Connection, path: Path, *which: ColumnElement[bool]) -> dict[int, tuple[Terms, ...]]:
     found: dict[int, list[Terms]] = {}
-    for row in connection.execute(select(terms_table).order_by(terms_table.c.id)):
+    for row in connection.execute(select(terms_table).where(*which).order_by(terms_table.c.id)):
         found.setdefault(row.target_id, []).append(_terms(path, row.document, row.since))
     return {target_id: tuple(its) for target_id, its in found.items()}
 
@@ -253,6 +285,7 @@ def of_row(path: Path, row: Row[Any]) -> Terms:
     return _terms(path, row.document, row.since)
 
 
+@lru_cache(maxsize=MAX_KEPT)
 def _terms(path: Path, document: str, since: datetime) -> Terms:
     def build(text: str) -> Terms:
         said: Mapping[str, Any] = json.loads(text)

@@ -1,5 +1,7 @@
 """Retention: removes old reads from the database, and the documents that only they referred to. What the ledger says of them stays.
 
+Delivered notices go as well, of which the ledger has nothing.
+
 Reads alone are pruned; all other records keep their bodies, which are small and few. Each small transaction removes reads, keeps what became of their
 slots, and says in the ledger what it removed: whoever is interrupted leaves a ledger that verifies, and the next one goes on.
 """
@@ -19,7 +21,7 @@ from auditor.core.coverage import Served
 from auditor.core.ledger import Kind
 from auditor.core.model import EventState
 from auditor.errors import StoreError
-from auditor.store import calendar, ledger, served, sqlite, tables
+from auditor.store import calendar, ledger, outbox, served, sqlite, tables
 from auditor.store.tables import observations
 
 BATCH = 500
@@ -53,7 +55,7 @@ class Pruned:
     troubles: Mapping[str, str] = field(default_factory=dict)
 
 
-def foresee(connection: Connection, path: Path, before: datetime) -> Pruned:
+def foresee(connection: Connection, path: Path, before: datetime, delivered_before: datetime | None = None) -> Pruned:
     """What `prune` would do now, found by the same steps; nothing is written."""
     plan = _plan(connection, path, before, last=ledger.head(connection)[0])
     gone = [number for batch in _batches(connection, plan) for number in batch.numbers]
@@ -63,11 +65,26 @@ def foresee(connection: Connection, path: Path, before: datetime) -> Pruned:
         table.name: connection.execute(select(func.count()).select_from(_orphans(connection, table, left, judged).subquery())).scalar_one()
         for table in DOCUMENTS
     }
+    for table, outworn in outbox.outworn(delivered_before) if delivered_before else ():
+        counts[table.name] = connection.execute(select(func.count()).select_from(outworn.subquery())).scalar_one()
     return Pruned(before=before, removed={observations.name: len(gone), **counts}, kept=len(_needed_before(connection, plan)), troubles=plan.told())
 
 
-def prune(engine: Engine, path: Path, *, before: datetime, at: datetime, reason: str, recorder: Mapping[str, str], batch: int = BATCH) -> Pruned:
+def prune(
+    engine: Engine,
+    path: Path,
+    *,
+    before: datetime,
+    at: datetime,
+    reason: str,
+    recorder: Mapping[str, str],
+    delivered_before: datetime | None = None,
+    batch: int = BATCH,
+    go_on: Callable[[], bool] = lambda: True,
+) -> Pruned:
     """Remove reads that began before `before`, less those that something needs, and documents that nothing refers to any more.
+
+    With `delivered_before` also what was delivered before then. `go_on` is asked between transactions: where it says no, the rest stays.
 
     First the ledger's head is written down as a checkpoint; bodies go below it alone. `engine` is the one that writes. `reason` and `recorder`
     (account, host) go into the records of what was removed; `batch` rows go in one transaction. A read that does not have the digest of its record
@@ -90,14 +107,16 @@ def prune(engine: Engine, path: Path, *, before: datetime, at: datetime, reason:
             ledger.append(connection, Kind.CHECKPOINT, at, {"seq": seq, "link": link.hex(), **recorder})
     removed, troubles = dict.fromkeys((observations.name, *(table.name for table in DOCUMENTS)), 0), {}
     try:
-        for count in _reads_removed(writing, plan, at, said) if is_due else ():
+        for count in _reads_removed(writing, plan, at, said, go_on) if is_due else ():
             removed[observations.name] += count
     except StoreError as trouble:
         troubles[observations.name] = str(trouble)
     troubles = plan.told() | troubles
-    for table in DOCUMENTS:
+    outworn = dict(outbox.outworn(delivered_before)) if delivered_before else {}
+    for table in (*DOCUMENTS, *outworn):
+        removed.setdefault(table.name, 0)
         try:
-            while count := _orphans_removed(engine, path, table, batch):
+            while go_on() and (count := _some_removed(engine, path, table, outworn.get(table), batch)):
                 removed[table.name] += count
         except StoreError as trouble:  # one table's trouble is not that of the others
             troubles[table.name] = str(trouble)
@@ -196,11 +215,13 @@ def _is_due(connection: Connection, plan: _Plan) -> bool:
     return connection.execute(select(observations.c.id).where(observations.c.id <= plan.newest, plan.may_go()).limit(1)).scalar() is not None
 
 
-def _reads_removed(writing: Callable[[], AbstractContextManager[Connection]], plan: _Plan, at: datetime, said: Mapping[str, Any]) -> Iterable[int]:
-    """Remove them, a batch a transaction; yields how many went with each."""
+def _reads_removed(
+    writing: Callable[[], AbstractContextManager[Connection]], plan: _Plan, at: datetime, said: Mapping[str, Any], go_on: Callable[[], bool]
+) -> Iterable[int]:
+    """Remove them, a batch a transaction, as long as `go_on` says so; yields how many went with each."""
     for step in (_before_the_ledger, _in_the_ledger):
         seq: int | None = 0
-        while seq is not None:
+        while seq is not None and go_on():
             with sqlite.store_errors(plan.path), writing() as connection:
                 batch = step(connection, plan, seq)
                 if batch is not None and batch.reads:
@@ -268,9 +289,10 @@ def _in_the_ledger(connection: Connection, plan: _Plan, after: int) -> _Batch | 
 # --- documents ----------------------------------------------------------------------------------------------------
 
 
-def _orphans_removed(engine: Engine, path: Path, table: Any, most: int) -> int:
+def _some_removed(engine: Engine, path: Path, table: Any, outworn: Select[Any] | None, most: int) -> int:
+    """Remove up to `most` of the `outworn` rows of `table`, or of its documents that nothing refers to; how many went."""
     with sqlite.store_errors(path), sqlite.without_foreign_keys(engine) as connection:
-        some = _orphans(connection, table, observations, tables.judgements).limit(most)
+        some = (outworn if outworn is not None else _orphans(connection, table, observations, tables.judgements)).limit(most)
         return connection.execute(delete(table).where(table.c.id.in_(some))).rowcount
 
 

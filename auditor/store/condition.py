@@ -175,7 +175,7 @@ def _references(connection: Connection) -> Iterable[str]:
 
 
 def _documents(connection: Connection, path: Path) -> Iterable[str]:
-    for table in (*ledger.DOCUMENTS, tables.approvals):
+    for table in (*tables.DOCUMENTS, tables.approvals):
         for row in connection.execute(select(table.c.digest, table.c.document).order_by(table.c.id)).yield_per(ledger.BATCH):
             try:
                 checked(path, table, row.digest, row.document)

@@ -163,7 +163,7 @@ class _Chunk:
         judged = self._judged({row.judgement_id for row in reads.values()})
         self.shelf.reading.prepare(tables.contexts, {row.context_id for row in reads.values()})
         happened = self._events(ids, newest)
-        approved, moved = self._approvals(), self._moved(ids)
+        approved, moved = approving.of_targets(self._connection, self._path, {row.id: row.name for row in self.rows}), self._moved(ids)
         covered = self._coverage(ids)
         for row in self.rows:
             phases, seen = self._phases(runs.get(row.id, ()))
@@ -190,7 +190,7 @@ class _Chunk:
                     last_seen=seen[0] if seen else None,
                     last_snapshot=self.shelf.snapshot(seen[1]) if seen else None,
                 )
-            its = approved.get(row.name, ())
+            its = approved.get(row.id, ())
             yield Course(
                 standing=replace(standing, approvals=tuple(_as_of(one, self.end) for one in its if one.recorded_at and one.recorded_at < self.end)),
                 start=self.start,
@@ -292,14 +292,6 @@ class _Chunk:
             changes = self.shelf.reading.changes(row.changes_id)
             found.setdefault(row.target_id, []).append(Moved(not_before=row.not_before, not_after=row.started_at, changes=changes))
         return {target: tuple(its) for target, its in found.items()}
-
-    def _approvals(self) -> dict[str, tuple[Approval, ...]]:
-        names = [row.name for row in self.rows]
-        former, ids = tables.former_names, [row.id for row in self.rows]
-        renamed = select(func.count()).select_from(former).where(or_(former.c.target_id.in_(ids), former.c.name.in_(names)))
-        if self._connection.execute(renamed).scalar_one():
-            return {name: approving.of_target(self._connection, self._path, name) for name in names}
-        return approving.of_names(self._connection, self._path, names)
 
     # --- coverage --------------------------------------------------------------------------------------------------
 

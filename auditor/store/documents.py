@@ -21,6 +21,19 @@ def interned(connection: Connection, table: Table, value: Any) -> int:
     return int(known) if known is not None else inserted(connection, table, {"digest": mark, "document": document})
 
 
+def interned_all(connection: Connection, table: Table, texts: Mapping[str, Callable[[], str]]) -> dict[str, int]:
+    """The numbers of documents by their digests, those that are new written; only of these is the text asked for."""
+    if not texts:
+        return {}
+    found = {row.digest: row.id for row in connection.execute(select(table.c.id, table.c.digest).where(table.c.digest.in_(texts)))}
+    new = [{"digest": mark, "document": text()} for mark, text in texts.items() if mark not in found]
+    if new:
+        connection.execute(insert(table), new)
+        written = select(table.c.id, table.c.digest).where(table.c.digest.in_([one["digest"] for one in new]))
+        found |= {row.digest: row.id for row in connection.execute(written)}
+    return found
+
+
 def inserted(connection: Connection, table: Table, values: Mapping[str, Any]) -> int:
     """The number of the new row with these values."""
     key = connection.execute(insert(table).values(values)).inserted_primary_key

@@ -1,11 +1,12 @@
 """Drift events in the database: opened, measured anew and ended in the transaction of the read that does so; each act is a record of the ledger."""
 
 import json
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, insert, or_, select, update
 
 from auditor.core.canonical import canonical, digest
 from auditor.core.ledger import Kind
@@ -27,13 +28,30 @@ def ended_since(connection: Connection, path: Path, target_id: int, since: datet
 
 def changed_at(connection: Connection, path: Path, target_id: int, subject: str) -> datetime | None:
     """When `subject` was last seen to change; None where it never was."""
+    return last_change(_all(connection, path, _of(target_id).where(events.c.subject == subject)))
+
+
+def last_change(found: Iterable[DriftEvent]) -> datetime | None:
+    """When a field was last seen to change, by all its events, the oldest first; None where it never was."""
     moves = (EventState.RETURNED, EventState.SUPERSEDED)
-    for event in reversed(_all(connection, path, _of(target_id).where(events.c.subject == subject))):
+    for event in reversed(list(found)):
         if event.ended_by is not None and event.state in moves:
             return event.ended_by
         if event.is_change:
             return event.not_after
     return None
+
+
+def of_targets(
+    connection: Connection, path: Path, target_ids: Collection[int], *, ended_since: datetime, subject: str
+) -> dict[int, tuple[DriftEvent, ...]]:
+    """The events of targets that are open, ended after `ended_since`, or are about `subject`, by target, the oldest first."""
+    wanted = or_(events.c.state == EventState.OPEN, events.c.ended_by > ended_since, events.c.subject == subject)
+    query = select(events, tables.targets.c.name).join(tables.targets).where(events.c.target_id.in_(target_ids), wanted).order_by(events.c.id)
+    found: dict[int, list[DriftEvent]] = {}
+    for row in connection.execute(query):
+        found.setdefault(row.target_id, []).append(of_row(path, row))
+    return {target_id: tuple(its) for target_id, its in found.items()}
 
 
 def of_target(connection: Connection, path: Path, target_id: int, *, newest: int | None) -> tuple[DriftEvent, ...]:
@@ -53,8 +71,9 @@ def select_of(connection: Connection, path: Path, target_id: int, condition: Col
     return _all(connection, path, _of(target_id).where(condition))
 
 
-def record(connection: Connection, target_id: int, observation_id: int, drift: Drift, at: datetime) -> None:
-    """Write what a read means for the events. What another process wrote since they were read gives way to it."""
+def record(connection: Connection, target_id: int, observation_id: int, drift: Drift, at: datetime, *, known: Sequence[DriftEvent] = ()) -> None:
+    """Write what a read means for the events. What another process wrote since they were read gives way to it. `known` are as they are on record."""
+    as_recorded = {event.number: event for event in known}
     for event in drift.ended:
         assert event.number is not None
         values = {"state": event.state, "ended_after": event.ended_after, "ended_by": event.ended_by, "ended_id": observation_id}
@@ -64,6 +83,8 @@ def record(connection: Connection, target_id: int, observation_id: int, drift: D
     for event in drift.open:
         if event.number is None:
             _open(connection, target_id, observation_id, event, at)
+        elif as_recorded.get(event.number) is event:
+            continue
         elif _document(connection, event.number) != (document := canonical(event.document())):
             connection.execute(update(events).where(events.c.id == event.number).values(document=document))
             _note(connection, event.number, "measured", at)

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, func, insert, or_, select
+from sqlalchemy import Connection, Row, RowMapping, Select, func, insert, or_, select, true
 
 from auditor.core.canonical import canonical
 from auditor.core.ledger import ORIGIN, Kind, link, record_digest
@@ -25,16 +25,6 @@ _UNREADABLE = (StoreError, TypeError, ValueError, OverflowError)
 """What comes of a value that the auditor never wrote: of another type, or out of range."""
 _MICROSECOND = timedelta(microseconds=1)
 READS = tuple(kind for kind in Kind if kind.is_read)
-DOCUMENTS = (
-    tables.snapshots,
-    tables.policies,
-    tables.findings,
-    tables.contexts,
-    tables.remarks,
-    tables.changes,
-    tables.waivers,
-    tables.configurations,
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,44 +63,68 @@ def iso(at: datetime) -> str:
     return at.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def append(connection: Connection, kind: Kind, at: datetime, body: Mapping[str, Any], *, ref: int | None = None) -> int:
-    """Append a record; returns its number. For a read, `ref` is the observation, whose record `body` is."""
-    last = connection.execute(select(ledger.c.seq, ledger.c.link).order_by(ledger.c.seq.desc()).limit(1)).one_or_none()
-    if last is None:
-        before = select(func.coalesce(func.max(observations.c.id), 0)).where(observations.c.id != (ref or 0))
-        beginning = {"observations_before": connection.execute(before).scalar_one()}
-        seq, previous = 1, _insert(connection, 1, ORIGIN, Kind.BEGIN, {**beginning, **_heading(Kind.BEGIN, at)})
-    else:
-        seq, previous = last.seq, last.link
-    whole = body if kind.is_read else {**body, **_heading(kind, at)}
-    _insert(connection, seq + 1, previous, kind, whole, ref=ref)
-    return int(seq) + 1
+class Chain:
+    """The end of the ledger, in one transaction: what is appended follows from it, and is written by `flush`, which whoever appends must call."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._seq, self._link = head(connection)
+        self._links: list[dict[str, Any]] = []
+        self._bodies: list[dict[str, Any]] = []
+
+    def append(self, kind: Kind, at: datetime, body: Mapping[str, Any], *, ref: int | None = None) -> int:
+        """Append a record; returns its number. For a read, `ref` is the observation, whose record `body` is."""
+        if self._seq == 0:
+            mine = observations.c.id < ref if ref is not None else true()  # reads of this transaction are in the ledger
+            before = self._connection.execute(select(func.coalesce(func.max(observations.c.id), 0)).where(mine)).scalar_one()
+            self._add(Kind.BEGIN, {"observations_before": before, **_heading(Kind.BEGIN, at)})
+        return self._add(kind, body if kind.is_read else {**body, **_heading(kind, at)}, ref=ref)
+
+    def append_read(self, read: Mapping[str, Any], *, ref: int) -> int:
+        """Append the record of an observation, given as `read_body` takes it."""
+        return self.append(Kind.CHECK if read["slot"] is None else Kind.SLOT, read["started_at"], read_body(read), ref=ref)
+
+    def flush(self) -> None:
+        """Write what was appended."""
+        if self._links:
+            self._connection.execute(insert(ledger), self._links)
+        if self._bodies:
+            self._connection.execute(insert(records), self._bodies)
+        self._links, self._bodies = [], []
+
+    def _add(self, kind: Kind, body: Mapping[str, Any], *, ref: int | None = None) -> int:
+        digest = record_digest(body)
+        self._seq, self._link = self._seq + 1, link(self._link, digest)
+        self._links.append({"seq": self._seq, "kind": kind, "ref": ref, "digest": digest, "link": self._link})
+        if not kind.is_read:
+            self._bodies.append({"seq": self._seq, "document": canonical(body)})
+        return self._seq
 
 
-def append_read(connection: Connection, observation_id: int) -> int:
-    """Append the record of the observation that was just written."""
-    row = connection.execute(read_rows().where(observations.c.id == observation_id)).one()
-    kind = Kind.CHECK if row.slot is None else Kind.SLOT
-    return append(connection, kind, row.started_at, read_body(row), ref=observation_id)
+def append(connection: Connection, kind: Kind, at: datetime, body: Mapping[str, Any]) -> int:
+    """Append a record that is none of a read; returns its number."""
+    chain = Chain(connection)
+    seq = chain.append(kind, at, body)
+    chain.flush()
+    return seq
 
 
-def read_body(row: Row[Any]) -> dict[str, Any]:
-    """The record of a read, out of its row in `read_rows()`. What it refers to stands in it by digest."""
-    known = row._mapping
+def read_body(read: Mapping[str, Any] | RowMapping) -> dict[str, Any]:
+    """The record of a read, out of what its row in `read_rows()` says. What it refers to stands in it by digest."""
     return {
-        **_heading(Kind.CHECK if row.slot is None else Kind.SLOT, row.started_at + row.took_us * _MICROSECOND),
-        **{name: known[name] for name in _PLAIN},
-        **{name: iso(known[name]) if known[name] else None for name in ("slot", "started_at")},
-        "outcome": row.outcome.value,
-        "verdict": row.verdict.value,
-        **{name: known[f"{name}_digest"] for name in _REFERRED},
+        **_heading(Kind.CHECK if read["slot"] is None else Kind.SLOT, read["started_at"] + read["took_us"] * _MICROSECOND),
+        **{name: read[name] for name in _PLAIN},
+        **{name: iso(read[name]) if read[name] else None for name in ("slot", "started_at")},
+        "outcome": read["outcome"].value,
+        "verdict": read["verdict"].value,
+        **{name: read[f"{name}_digest"] for name in _REFERRED},
     }
 
 
 def is_as_recorded(row: Row[Any], digest: bytes) -> bool:
     """Whether a row of `read_rows()` still makes the record with this digest."""
     try:
-        return record_digest(read_body(row)) == digest
+        return record_digest(read_body(row._mapping)) == digest
     except _UNREADABLE:
         return False
 
@@ -161,7 +175,7 @@ def verify(connection: Connection, path: Path) -> Verified:
     Raises:
         StoreError: A document does not have its digest; the message names it.
     """
-    for table in DOCUMENTS:
+    for table in tables.DOCUMENTS:
         for row in connection.execute(select(table.c.digest, table.c.document)).yield_per(BATCH):
             checked(path, table, row.digest, row.document)
     return recompute(connection)
@@ -296,15 +310,6 @@ def _heading(kind: Kind, at: datetime) -> dict[str, Any]:
     return {"schema": "ledger/1", "kind": kind.value, "at": iso(at)}
 
 
-def _insert(connection: Connection, seq: int, previous: bytes, kind: Kind, body: Mapping[str, Any], *, ref: int | None = None) -> bytes:
-    digest = record_digest(body)
-    made = link(previous, digest)
-    connection.execute(insert(ledger).values(seq=seq, kind=kind, ref=ref, digest=digest, link=made))
-    if not kind.is_read:
-        connection.execute(insert(records).values(seq=seq, document=canonical(body)))
-    return made
-
-
 def _bodies(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, dict[str, Any]]:
     reads = [(row.seq, row.ref) for row in rows if row.kind.is_read and row.ref is not None]
     others = [row.seq for row in rows if not row.kind.is_read]
@@ -312,7 +317,7 @@ def _bodies(connection: Connection, rows: Sequence[Row[Any]]) -> dict[int, dict[
     if reads:
         numbers = {ref for _, ref in reads}
         rows_of = connection.execute(read_rows().where(observations.c.id.between(min(numbers), max(numbers))))
-        known = {row.id: read_body(row) for row in rows_of if row.id in numbers}
+        known = {row.id: read_body(row._mapping) for row in rows_of if row.id in numbers}
         found |= {seq: known[ref] for seq, ref in reads if ref in known}
     if others:
         written = connection.execute(select(records.c.seq, records.c.document).where(records.c.seq.in_(others)))

@@ -137,6 +137,8 @@ def _store_error(path: Path, error: BaseException) -> StoreError:
         return StoreError(f"{path}: {error.strerror or type(error).__name__}", hint=_OWNER)
     # the lower byte is the error's kind, the upper ones refine it
     code = getattr(error, "sqlite_errorcode", None)
+    if code == sqlite3.SQLITE_IOERR_SHMSIZE:  # what the WAL needs beside the database is not to be had on a full disk
+        code = sqlite3.SQLITE_FULL
     what, hint = _TROUBLES.get(code & 0xFF if code is not None else -1, (f"{type(error).__name__}: {error}", ""))
     return StoreError(f"{path}: {what}", hint=hint)
 

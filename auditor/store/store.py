@@ -3,7 +3,7 @@
 Documents are kept once, under their SHA-256, and are checked against it each time they are read: what was damaged or edited is named, not used.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -21,12 +21,14 @@ from auditor.core.ledger import Kind
 from auditor.core.model import (
     Approval,
     Assessment,
+    Attachment,
     Attribution,
     DeliveryState,
     DriftEvent,
     Finding,
     Memory,
     Notice,
+    PolicyText,
     ReadOutcome,
     Revocation,
     Shape,
@@ -51,6 +53,7 @@ from auditor.store import (
     outbox,
     recording,
     schema,
+    situation,
     sqlite,
     tables,
 )
@@ -58,17 +61,18 @@ from auditor.store.calendar import Planned
 from auditor.store.care import Pruned
 from auditor.store.condition import Condition, Stats
 from auditor.store.history import Sighting
+from auditor.store.known import Known
 from auditor.store.ledger import Entry, Verified
 from auditor.store.reading import Reading, last_seen, newest_of
+from auditor.store.recording import Judgements
+from auditor.store.run import Run
 from auditor.store.tables import observations
+from auditor.store.together import Together
 
 _MICROSECOND = timedelta(microseconds=1)
 
 GAP_LOOK_BACK = timedelta(days=40)
 """A gap is told from its begin, if that lies no longer than this before the period."""
-
-MAX_SHAPES_SOUGHT = 50
-"""So many different states of one target are looked through for one in another API shape."""
 
 
 class Store:
@@ -84,6 +88,9 @@ class Store:
         self._writer = engine.execution_options(writes=True)
         # SQLite lets writers wait by sleeping longer and longer; threads of one process can queue
         self._writes = Lock()
+        self._recorder: Connection | None = None
+        self._judgements, self._known = Judgements(), Known()
+        self._together: Together[Run, tuple[int, Assessment]] = Together(self._record, key=lambda run: run.target.name)
 
     @classmethod
     def open(cls, url: str, *, create: bool) -> "Store":
@@ -104,6 +111,9 @@ class Store:
         return cls(path, sqlite.engine(path))
 
     def close(self) -> None:
+        if self._recorder is not None:
+            self._recorder.close()
+            self._recorder = None
         self._engine.dispose()
 
     def __enter__(self) -> Self:
@@ -114,8 +124,12 @@ class Store:
 
     def memory(self, target: str) -> Memory:
         """What is remembered of `target`; an empty Memory for one that was never read."""
+        return self.memories([target])[target]
+
+    def memories(self, targets: Sequence[str]) -> dict[str, Memory]:
+        """What is remembered of each of these targets; an empty Memory for one that was never read."""
         with self._reading() as connection:
-            return recording.remembered(connection, target) or Memory()
+            return dict.fromkeys(targets, Memory()) | recording.remembered(connection, targets)
 
     def last_observed(self, target: str) -> tuple[datetime, Snapshot] | None:
         """The newest observed state of `target` and when its read began; None where it was never seen."""
@@ -124,16 +138,9 @@ class Store:
             return None if row is None else (row.started_at, Reading(connection, self._path).snapshot(row.snapshot_id))
 
     def last_observed_as(self, target: str, shape: Shape) -> tuple[datetime, Snapshot] | None:
-        """The newest state of `target` that shows a profile in this shape, among its `MAX_SHAPES_SOUGHT` newest different ones."""
-        newest = func.max(observations.c.id)
-        mine = select(observations.c.snapshot_id, func.max(observations.c.started_at).label("at")).join(tables.targets)
-        query = mine.where(tables.targets.c.name == target, observations.c.snapshot_id.is_not(None)).group_by(observations.c.snapshot_id)
+        """The newest state of `target` that shows a profile in this shape, among its newest different ones."""
         with self._reading() as connection:
-            for row in connection.execute(query.order_by(newest.desc()).limit(MAX_SHAPES_SOUGHT)).all():
-                snapshot = Reading(connection, self._path).snapshot(row.snapshot_id)
-                if snapshot.configured and snapshot.shape is shape:
-                    return row.at, snapshot
-        return None
+            return situation.seen_as(connection, self._path, target, shape)
 
     def drift_of(self, target: str, *, ended_since: datetime) -> tuple[tuple[DriftEvent, ...], tuple[DriftEvent, ...]]:
         """The open drift events of `target`, and those that ended after `ended_since`; the oldest first."""
@@ -229,9 +236,42 @@ class Store:
             ValueError: The parts do not belong together, or a time has no zone.
             StoreError: Also where the judgement's key already stands for other findings.
         """
-        with self._writing() as connection:
-            alerting = alerting or Alerting()
-            return recording.record(connection, self._path, assessment, target, policy_document, memory, alerting, is_partial=is_partial)
+        run = Run(
+            target=target,
+            observation=assessment.observation,
+            memory=memory,
+            conclude=lambda _read, _past, _stored: assessment,
+            policy=PolicyText.from_document(policy_document),
+            policy_document=policy_document,
+            alerting=alerting or Alerting(),
+            is_partial=is_partial,
+        )
+        return self._together.do(run)[0]
+
+    def conclude(self, run: Run) -> Assessment:
+        """Judge one read by what is known of its target, and write what it comes to, all or nothing; with those of other threads that come meanwhile.
+
+        Raises:
+            ValueError: The parts do not belong together.
+            StoreError: Also where the judgement's key already stands for other findings.
+        """
+        return self._together.do(run)[1]
+
+    def _record(self, runs: Sequence[Run]) -> list[tuple[int, Assessment]]:
+        """For one thread at a time, over a connection of its own: by that it is told whether others have written meanwhile."""
+        with sqlite.store_errors(self._path), self._writes:
+            if self._recorder is None:
+                self._recorder = self._writer.connect()
+            connection = self._recorder
+            try:
+                with connection.begin():
+                    self._known.renew(connection)
+                    return recording.record(connection, self._path, runs, self._judgements, self._known)
+            except BaseException:
+                self._known.forget()
+                self._recorder = None
+                connection.close()
+                raise
 
     def is_writable(self) -> bool:
         """Whether the database can be written now, to the disk: a full one shows, and so does a folder without permission."""
@@ -260,6 +300,21 @@ class Store:
         with self._writing() as connection:
             for notice, once in notices:
                 outbox.owe(connection, [notice], alerting, once=once)
+
+    def enclose(self, notice: Notice, file: Attachment, channels: Sequence[str], alerting: Alerting, *, once: str) -> bool:
+        """Owe `notice` with `file` to `channels`, as a message of its own, once for ever by that name; whether it was not owed before."""
+        with self._writing() as connection:
+            return outbox.enclose(connection, notice, file, channels, alerting, once=once)
+
+    def newest_named(self, prefix: str) -> datetime | None:
+        """When the newest notice that is owed once by a name with this prefix was owed; None where there is none."""
+        with self._reading() as connection:
+            return outbox.newest_named(connection, prefix)
+
+    def known_since(self, channels: Sequence[str]) -> datetime | None:
+        """Since when the first of these channels is known; None where none is."""
+        with self._reading() as connection:
+            return outbox.known_since(connection, channels)
 
     def claim(self, channel: str, *, at: datetime, lease: timedelta) -> outbox.Batch | None:
         """What `channel` is owed by `at`, as one message, for whoever sends it within `lease`; None where there is nothing."""
@@ -437,14 +492,25 @@ class Store:
         with sqlite.opened(path) as copy, sqlite.store_errors(path), copy.begin() as connection:
             return ledger.head(connection)
 
-    def prunable(self, *, before: datetime) -> Pruned:
+    def prunable(self, *, before: datetime, delivered_before: datetime | None = None) -> Pruned:
         """What `prune` would remove now."""
         with self._reading() as connection:
-            return care.foresee(connection, self._path, before)
+            return care.foresee(connection, self._path, before, delivered_before)
 
-    def prune(self, *, before: datetime, at: datetime, reason: str, recorder: Mapping[str, str]) -> Pruned:
-        """Remove reads that began before `before` and that nothing needs, in small transactions, each with its record."""
-        return care.prune(self._writer, self._path, before=before, at=at, reason=reason, recorder=recorder)
+    def prune(
+        self,
+        *,
+        before: datetime,
+        at: datetime,
+        reason: str,
+        recorder: Mapping[str, str],
+        delivered_before: datetime | None = None,
+        go_on: Callable[[], bool] = lambda: True,
+    ) -> Pruned:
+        """Remove reads that began before `before` and that nothing needs, in small transactions, each with its record; and delivered notices."""
+        return care.prune(
+            self._writer, self._path, before=before, at=at, reason=reason, recorder=recorder, delivered_before=delivered_before, go_on=go_on
+        )
 
     def stats(self, at: datetime) -> Stats:
         """How large the database is, how it grew in the 30 days up to `at`, and what that comes to in a year."""

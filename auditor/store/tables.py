@@ -200,6 +200,9 @@ waivers = _documents("waivers")
 configurations = _documents("configurations")
 """What a configuration said, secrets by reference as ever: by it the next one is told what it changes."""
 
+DOCUMENTS = (snapshots, policies, findings, contexts, remarks, changes, waivers, configurations)
+"""Tables of documents."""
+
 judgements = Table(
     "judgements",
     METADATA,
@@ -391,6 +394,17 @@ deliveries = Table(
 )
 """The outbox: a notice owed to a channel."""
 Index("ix_deliveries_owed", deliveries.c.channel, deliveries.c.next_at, sqlite_where=text("state < 2"))
+
+enclosures = Table(
+    "enclosures",
+    METADATA,
+    Column("notice_id", _ID, ForeignKey(notices.c.id), primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("media_type", Text, nullable=False),
+    # compressed by zlib; null where it is too large to travel, or travels nowhere
+    Column("content", LargeBinary),
+)
+"""The file that goes with a notice: kept until all who are owed it have it, so that it is the same file however often it is sent."""
 
 known_channels = Table(
     "known_channels",

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, load_pem_private_key
 
 from auditor.command.session import proxy_for
 from auditor.core.model import ClientCertificate, Memory, ReadOutcome
@@ -225,6 +226,52 @@ def test_a_context_verifies_and_is_used_again_until_a_file_changes(authority: Au
     assert contexts.get() is not first
     os.utime(ca_file, (1, 1))
     assert contexts.get(ca_file=str(ca_file)) is not first
+
+
+def test_a_sweep_that_begins_makes_one_context_for_all_with_the_same_roots_and_certificate(
+    ours: OurEnd, authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[ssl.SSLContext] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def slowly(context: ssl.SSLContext, **files: str) -> None:
+        made.append(context)
+        time.sleep(0.05)
+        load(context, **files)
+
+    monkeypatch.setattr("ssl.SSLContext.load_verify_locations", slowly)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    certificate = ClientCertificate(certificate=str(authority.issue("shared").certificate), key=str(authority.folder / "shared.key"))
+    plain = [target_at("https://127.0.0.1:1", name=f"t{n}", ca_file=str(authority.certificate)) for n in range(8)]
+    showing = [target_at(one.url, name=f"c{one.name}", ca_file=one.ca_file, client_certificate=certificate) for one in plain]
+    with ThreadPoolExecutor(16) as pool:
+        list(pool.map(lambda target: ours.reader.observe(target, Memory()), plain + showing))
+    ours_alone = [context for context in made if any("Test CA" in str(root["subject"]) for root in context.get_ca_certs())]
+    assert len(ours_alone) == 2, "one that shows the certificate, and one that does not"
+
+
+def test_a_wrong_passphrase_does_not_get_the_context_that_the_right_one_made(authority: Authority, tmp_path: Path) -> None:
+    issued = authority.issue("locked")
+    key = load_pem_private_key(issued.key.read_bytes(), None)
+    locked = tmp_path / "locked.key"
+    locked.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"right")))
+    contexts = TlsContexts()
+    files = {"certificate": str(issued.certificate), "key": str(locked)}
+    assert contexts.get(**files, passphrase="right") is contexts.get(**files, passphrase="right")
+    with pytest.raises(Trouble) as caught:
+        contexts.get(**files, passphrase="wrong")
+    assert caught.value.outcome is ReadOutcome.CREDENTIAL_MISSING
+
+
+def test_contexts_of_files_that_were_renewed_are_let_go_in_time(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ca_file = tmp_path / "ca.pem"
+    ca_file.write_bytes(authority.certificate.read_bytes())
+    contexts, hour = TlsContexts(), iter(range(0, 10_000_000, 1801))
+    monkeypatch.setattr("auditor.exchange.connection.time.monotonic", lambda: float(next(hour)))
+    for second in range(1, 11):
+        os.utime(ca_file, (second, second))
+        contexts.get(ca_file=str(ca_file))
+    assert len(contexts._kept) <= 2
 
 
 def test_the_roots_of_the_operating_system_count_beside_the_ca_file(authority: Authority, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import jsonschema_rs
 import pytest
 
 from auditor import config
+from auditor.config import Retention
 from auditor.core.model import BasicAuth, ClientCertificate, ClientCredentials, Schedule, SecretRef, StaticToken, TokenAuthMethod
 from auditor.errors import ConfigError
 
@@ -89,6 +90,13 @@ targets:
     assert (b.auth, b.insecure_http) == (StaticToken(token=SecretRef("env", "T")), True)
 
 
+def test_nothing_is_removed_unless_somebody_asks(tmp_path: Path) -> None:
+    assert load(tmp_path, GOOD).retention is None
+    assert load(tmp_path, GOOD + "retention: {keep_reads: 400d}\n").retention == Retention(keep_reads_s=400 * 86400, keep_delivered_s=90 * 86400)
+    asked = load(tmp_path, GOOD + "retention: {keep_reads: 3650d, keep_delivered: 1d}\n").retention
+    assert asked == Retention(keep_reads_s=3650 * 86400, keep_delivered_s=86400)
+
+
 @pytest.mark.parametrize("key", ["attribution", "pam_providers"])
 def test_what_needs_a_permission_of_its_own_is_off_unless_it_is_asked_for(tmp_path: Path, key: str) -> None:
     def asked(text: str) -> list[bool]:
@@ -103,6 +111,9 @@ def test_what_needs_a_permission_of_its_own_is_off_unless_it_is_asked_for(tmp_pa
 @pytest.mark.parametrize(
     ("old", "new", "complaint", "hint"),
     [
+        ("  timeout: 20s\n", "retention: {}\n", "12: retention has no `keep_reads`", ""),
+        ("  timeout: 20s\n", "retention: {keep_reads: 23h}\n", "12: retention.keep_reads: Input should be greater than or equal to 86400", ""),
+        ("  timeout: 20s\n", "retention: {keep_read: 1d}\n", "12: nothing is called 'keep_read' here", "did you mean 'keep_reads'?"),
         ("policy: strict", "attribution: 1", "9: targets.1.attribution must be true or false, not a number", ""),
         ("policy: strict", 'pam_providers: "true"', "9: targets.1.pam_providers must be true or false, not text", ""),
         ("policy: strict", "pam_provider: true", "9: nothing is called 'pam_provider' here", "did you mean 'pam_providers'?"),

@@ -8,7 +8,18 @@ import pytest
 
 from auditor import config, yamlfile
 from auditor.config import Alerts, Config
-from auditor.core.model import AppriseChannel, Heartbeat, MailChannel, MailTls, SecretRef, Severity, SyslogChannel, WebhookChannel
+from auditor.core.model import (
+    AppriseChannel,
+    ClientCertificate,
+    Heartbeat,
+    MailChannel,
+    MailTls,
+    ReportMail,
+    SecretRef,
+    Severity,
+    SyslogChannel,
+    WebhookChannel,
+)
 from auditor.core.notices import QuietHours, Route
 from auditor.errors import ConfigError
 
@@ -40,10 +51,10 @@ alerts:
   - {name: chat, type: apprise, url: env:CHAT_URL, attempts: 3}
   - {name: hook, type: webhook, url: https://hook.example/a, secret: env:HOOK, proxy: http://proxy.example:3128}
   - {name: secret-hook, type: webhook, url: file:hook.url, secret: env:HOOK}
-  - {name: siem, type: syslog, host: log.corp.example, facility: local3, enterprise: 4711}
+  - {name: siem, type: syslog, host: log.corp.example, facility: local3, enterprise: 4711, client_certificate: OURS}
 events: events.ndjson
 heartbeat: https://hc.example/ping
-"""
+""".replace("OURS", '{certificate: c.pem, key: c.key, passphrase: "file:p"}')
 )
 
 
@@ -87,7 +98,16 @@ def test_every_kind_of_channel_is_understood(tmp_path: Path) -> None:
             WebhookChannel(
                 name="secret-hook", minimum=Severity.MEDIUM, url=SecretRef("file", str(tmp_path / "hook.url")), secret=SecretRef("env", "HOOK")
             ),
-            SyslogChannel(name="siem", minimum=Severity.MEDIUM, host="log.corp.example", facility=19, enterprise=4711),
+            SyslogChannel(
+                name="siem",
+                minimum=Severity.MEDIUM,
+                host="log.corp.example",
+                facility=19,
+                enterprise=4711,
+                client_certificate=ClientCertificate(
+                    certificate=str(tmp_path / "c.pem"), key=str(tmp_path / "c.key"), passphrase=SecretRef("file", str(tmp_path / "p"))
+                ),
+            ),
         ),
     )
     assert loaded.events == tmp_path / "events.ndjson"
@@ -111,6 +131,40 @@ def test_nobody_is_told_unless_somebody_asks(tmp_path: Path) -> None:
     loaded = load(tmp_path, TARGETS)
 
     assert (loaded.alerts, loaded.events, loaded.heartbeat) == (Alerts(), None, None)
+
+
+@pytest.mark.parametrize(
+    ("settings", "report", "link"),
+    [
+        ("", ReportMail.NONE, None),
+        ("report: attached", ReportMail.ATTACHED, None),
+        ("report: linked\n    report_link: https://r.corp.example/smtp", ReportMail.LINKED, "https://r.corp.example/smtp/"),
+        ("report: attached\n    report_link: https://r.corp.example/smtp//", ReportMail.ATTACHED, "https://r.corp.example/smtp/"),
+    ],
+)
+def test_a_mail_channel_may_ask_for_the_report(tmp_path: Path, settings: str, report: ReportMail, link: str | None) -> None:
+    (channel, *_) = load(tmp_path, GOOD.replace("timeout: 10s", settings)).alerts.channels
+
+    assert isinstance(channel, MailChannel)
+    assert (channel.report, channel.report_link) == (report, link)
+
+
+@pytest.mark.parametrize(
+    ("settings", "complaint"),
+    [
+        ("report: linked", "20: channel ops: nothing says where a report can be fetched"),
+        ("report_link: https://r.corp.example/", "20: channel ops: `report_link` goes with `report`"),
+        ("report: attached\n    report_link: http://r.corp.example/", "21: channel ops: report_link is not https"),
+        ("report: attached\n    report_link: https://u:hunter2@r.corp.example/", "21: channel ops: report_link has a user or password in it"),
+        ("report: attached\n    report_link: 'https://r.corp.example/?a=1'", "21: channel ops: report_link has a query or a fragment"),
+        ("report: yearly", "20: alerts.channels.0.report"),
+    ],
+)
+def test_a_report_that_could_not_be_sent_so_is_refused(tmp_path: Path, settings: str, complaint: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path, GOOD.replace("timeout: 10s", settings))
+    assert complaint in str(raised.value)
+    assert "hunter2" not in str(raised.value)
 
 
 @pytest.mark.parametrize(("tls", "port"), [("implicit", 465), ("starttls", 587)])

@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -329,39 +329,53 @@ def test_kerberos_is_refused_by_name(tmp_path: Path) -> None:
     assert "Kerberos is not built" in raised.value.hint
 
 
-KEYRING = """
-from keyring import errors
-def get_password(service, name):
-    if service == "locked":
-        raise errors.KeyringLocked("words of a backend")
-    return {("auditor", "prod/main"): "from the ring"}.get((service, name))
-"""
-
-
 @pytest.fixture
-def keyring(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A keyring package with one entry, where Python looks first."""
+def ring() -> Iterator[Any]:
+    """The real package, with a keyring that is in memory alone."""
+    keyring = pytest.importorskip("keyring", reason="needs the extra `keyring`")
+    from keyring import backend, errors
 
-    def forget() -> None:
-        for name in [name for name in sys.modules if name.partition(".")[0] == "keyring"]:
-            del sys.modules[name]
+    class Ring(backend.KeyringBackend):
+        priority = 1  # type: ignore[assignment]
+        entries: ClassVar[dict[tuple[str, str], str]] = {}
 
-    (tmp_path / "keyring").mkdir()
-    (tmp_path / "keyring" / "__init__.py").write_text(KEYRING, encoding="utf-8")
-    (tmp_path / "keyring" / "errors.py").write_text("class KeyringError(Exception): ...\nclass KeyringLocked(KeyringError): ...\n", encoding="utf-8")
-    forget()
-    monkeypatch.syspath_prepend(tmp_path)
-    yield
-    forget()
+        def get_password(self, service: str, username: str) -> str | None:
+            if service == "locked":
+                raise errors.KeyringLocked("words of a backend")
+            return self.entries.get((service, username))
+
+        def set_password(self, service: str, username: str, password: str) -> None:
+            self.entries[service, username] = password
+
+        def delete_password(self, service: str, username: str) -> None:
+            del self.entries[service, username]
+
+    before = keyring.get_keyring()
+    keyring.set_keyring(Ring())
+    yield keyring
+    keyring.set_keyring(before)
 
 
-@pytest.mark.usefixtures("keyring")
-def test_a_secret_of_the_keyring_is_read_and_what_is_not_there_is_said() -> None:
+def test_a_secret_of_the_keyring_is_read_and_what_is_not_there_is_said(ring: Any) -> None:
+    ring.set_password("auditor", "prod/main", "from the ring")
+    ring.set_password("auditor", "empty", "")
     assert read_secret(SecretRef("keyring", "auditor/prod/main")) == "from the ring"
-    with pytest.raises(SecretError, match="keyring:auditor/other: the keyring has no such entry"):
-        read_secret(SecretRef("keyring", "auditor/other"))
+    for name in ("other", "empty"):
+        with pytest.raises(SecretError, match=f"keyring:auditor/{name}: the keyring has no such entry"):
+            read_secret(SecretRef("keyring", f"auditor/{name}"))
     with pytest.raises(SecretError, match=r"gives no answer \(KeyringLocked\)$"):
         read_secret(SecretRef("keyring", "locked/x"))
+    ring.delete_password("auditor", "prod/main")
+    with pytest.raises(SecretError, match="has no such entry"):
+        read_secret(SecretRef("keyring", "auditor/prod/main"))
+
+
+def test_a_machine_without_any_keyring_says_so(ring: Any) -> None:
+    from keyring.backends import fail
+
+    ring.set_keyring(fail.Keyring())
+    with pytest.raises(SecretError, match=r"gives no answer \(NoKeyringError\)$"):
+        read_secret(SecretRef("keyring", "auditor/prod"))
 
 
 def test_without_the_extra_the_command_that_installs_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from auditor.core.model import (
     Level,
     Notice,
     NoticeKind,
+    PolicyText,
     ProfileField,
     ReadOutcome,
     RuleOutcome,
@@ -33,7 +34,8 @@ from tests.factories import AT, observation, snapshot
 
 DAY = timedelta(days=1)
 TARGET = TargetText(name="prod", url="https://command.corp.example", labels=(("env", "prod"),), owner="pki")
-RULES = {"X-1": RuleText(id="X-1", title="TLS is on", remediation="Turn it on.")}
+RULES = (RuleText(id="X-1", title="TLS is on", remediation="Turn it on."),)
+POLICY = PolicyText(name="recommended", title="Recommended", version=1, digest="p", rules=RULES)
 
 
 def finding(outcome: RuleOutcome, rule: str = "X-1", fact: str = "UseSSL") -> Finding:
@@ -55,7 +57,7 @@ def told(*reads: Assessment, remind_after: timedelta | None = None) -> list[list
     """Kind and subject of what each read was worth telling."""
     known, said = Told(), []
     for read in reads:
-        found = news(read, known, target=TARGET, rules=RULES, policy="recommended", remind_after=remind_after)
+        found = news(read, known, target=TARGET, policy=POLICY, remind_after=remind_after)
         known = Told.from_document(found.told.document())
         assert known == found.told
         said.append([(notice.kind.value, notice.subject) for notice in found.notices])
@@ -70,7 +72,7 @@ def test_the_first_state_is_announced_once_also_where_all_is_well() -> None:
 
 
 def test_a_target_that_fails_already_is_announced_fleet_7808() -> None:
-    known = news(assessed(FAIL), Told(), target=TARGET, rules=RULES, policy="p")
+    known = news(assessed(FAIL), Told(), target=TARGET, policy=POLICY)
     (notice,) = known.notices
     assert (notice.title, notice.severity, notice.detail) == ("prod is watched from now on, and fails 1 rule", Severity.HIGH, "X-1 TLS is on")
     assert (notice.labels, notice.owner) == (TARGET.labels, TARGET.owner)
@@ -90,8 +92,8 @@ def test_what_was_not_looked_at_is_as_it_was() -> None:
 
 
 def test_a_waived_failure_is_resolved_and_says_so() -> None:
-    known = news(assessed(FAIL), Told(), target=TARGET, rules=RULES, policy="p").told
-    (notice,) = news(assessed(WAIVED, day=1), known, target=TARGET, rules=RULES, policy="p").notices
+    known = news(assessed(FAIL), Told(), target=TARGET, policy=POLICY).told
+    (notice,) = news(assessed(WAIVED, day=1), known, target=TARGET, policy=POLICY).notices
     assert (notice.kind, notice.detail) == (NoticeKind.FINDING_RESOLVED, "It is waived.")
 
 
@@ -124,20 +126,20 @@ def test_a_rule_about_drift_says_nothing_that_the_drift_has_not_said() -> None:
 
 
 def test_what_a_part_of_the_policy_does_not_judge_stays_as_it_was_told() -> None:
-    known = news(assessed(finding(RuleOutcome.FAIL), finding(RuleOutcome.FAIL, "X-2")), Told(), target=TARGET, rules=RULES, policy="recommended").told
+    known = news(assessed(finding(RuleOutcome.FAIL), finding(RuleOutcome.FAIL, "X-2")), Told(), target=TARGET, policy=POLICY).told
     part = replace(
         assessed(finding(RuleOutcome.PASS, "X-2"), day=1),
         judgement=Judgement(key="k2", policy_digest="a part", findings=(finding(RuleOutcome.PASS, "X-2"),)),
     )
-    found = news(part, known, target=TARGET, rules=RULES, policy="recommended", is_partial=True)
+    found = news(part, known, target=TARGET, policy=POLICY, is_partial=True)
     assert [(notice.kind, notice.subject) for notice in found.notices] == [(NoticeKind.FINDING_RESOLVED, "X-2")]
     assert [one.rule for one in found.told.findings] == ["X-1"]
     assert found.told.policy_digest == known.policy_digest
 
 
 def test_a_rule_that_the_policy_has_no_more_is_resolved_and_says_so() -> None:
-    known = news(assessed(finding(RuleOutcome.FAIL)), Told(), target=TARGET, rules=RULES, policy="recommended").told
-    (resolved,) = news(assessed(day=1), known, target=TARGET, rules=RULES, policy="recommended").notices
+    known = news(assessed(finding(RuleOutcome.FAIL)), Told(), target=TARGET, policy=POLICY).told
+    (resolved,) = news(assessed(day=1), known, target=TARGET, policy=POLICY).notices
     assert (resolved.kind, resolved.detail) == (NoticeKind.FINDING_RESOLVED, "The policy has the rule no more.")
 
 
@@ -198,6 +200,6 @@ def test_quiet_hours_delay_and_never_drop(moment: str, until: str) -> None:
 
 
 def test_a_notice_comes_back_from_its_document() -> None:
-    (notice,) = news(assessed(FAIL), Told(), target=TARGET, rules=RULES, policy="p").notices
+    (notice,) = news(assessed(FAIL), Told(), target=TARGET, policy=POLICY).notices
     assert Notice.from_document(notice.document()) == notice
     assert len(notice.key) == 64

@@ -38,6 +38,7 @@ def test_every_line_is_described_once_in_order() -> None:
     [
         (checkup.LOW_DISK_BYTES / 10**6, "a warning below {:.0f} MB"),
         (checkup.NO_DISK_BYTES / 10**6, "a failure below {:.0f} MB"),
+        (checkup.KEEP_AT_LEAST.days, "less than {} days"),
         (checkup.RENEW_WITHIN.days, "a warning below {:.0f}"),
     ],
 )

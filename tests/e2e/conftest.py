@@ -14,6 +14,7 @@ from auditor import cli
 from auditor.simulator.ca import PrivateCa
 from auditor.simulator.command import Simulator
 from auditor.simulator.server import ServerTls, serve
+from tests.e2e import hook
 
 USER = r"CORP\svc-auditor"
 
@@ -94,3 +95,9 @@ def site(
         site.configure()
         yield site
     os.umask(umask)
+
+
+@pytest.fixture
+def far_end() -> Iterator[hook.FarEnd]:
+    with hook.listening() as end:
+        yield end

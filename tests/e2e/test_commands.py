@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from auditor import cli
+from auditor import cli, config
+from auditor.core.model import MailChannel, ReportMail, SyslogChannel, WebhookChannel
 from auditor.errors import SchemaError, StoreError
 from auditor.simulator.profile import COMMAND_24_4, Showing, stored
 from tests.e2e.conftest import USER, Site
@@ -301,6 +302,35 @@ def test_ctrl_c_does_not_wait_for_a_slow_server(site: Site) -> None:
         assert process.wait(timeout=30) == 130
         assert process.stderr is not None
         assert b"interrupted" in process.stderr.read()
+
+
+_SETTING = re.compile(r"( *)# ((?: *- ?)?[ ]*(?:[{]|[a-z_]+:(?: |$)).*)")
+"""A line of the example that is a setting behind a `#`; prose begins otherwise."""
+
+
+def test_every_setting_that_init_comments_out_is_understood_when_it_is_no_comment(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.run(["init", str(tmp_path)]) == 0
+    capsys.readouterr()
+    path = tmp_path / "auditor.yaml"
+    written = path.read_text(encoding="utf-8")
+    found = {line: _SETTING.fullmatch(line) for line in written.splitlines()}
+    settings = {line: f"{match[1]}{match[2]}" for line, match in found.items() if match}
+    logins = [line for line in settings if settings[line].lstrip().startswith("auth:")]
+    (tmp_path / "approved").mkdir()
+    (tmp_path / "waivers.yaml").write_text("waivers: []\n", encoding="utf-8")
+    path.write_text("\n".join(line if line in logins else settings.get(line, line) for line in written.splitlines()), encoding="utf-8")
+    loaded = config.load(path)
+    assert (loaded.health, loaded.retention, loaded.heartbeat, loaded.events) != (None, None, None, None)
+    assert [type(channel) for channel in loaded.alerts.channels] == [MailChannel, WebhookChannel, SyslogChannel]
+    assert isinstance(loaded.alerts.channels[0], MailChannel)
+    assert loaded.alerts.channels[0].report is ReportMail.ATTACHED
+    told = {key.partition(":")[0].strip(" -{") for key in settings.values()}
+    assert {"alerts", "health", "retention", "events", "heartbeat", "report", "quiet_hours", "proxy", "policy", "paused_until"} <= told
+    for line in logins:
+        before, _, after = written.partition("  auth:\n")
+        path.write_text(f"{before}{settings[line]}\n{after.partition('scopes: []')[2]}", encoding="utf-8")
+        assert config.load(path).targets[0].auth is not None
+    assert len(logins) == 2
 
 
 def test_init_writes_what_check_understands_and_never_overwrites(

@@ -2,6 +2,7 @@
 
 import json
 import os
+import platform
 import shutil
 import signal
 import subprocess
@@ -17,9 +18,10 @@ import pytest
 from auditor import daemon
 from auditor.app import App
 from auditor.config import load
-from auditor.core.model import Schedule
+from auditor.core.ledger import Kind
+from auditor.core.model import Memory, Schedule
 from auditor.daemon import SlotTrigger, serve
-from auditor.instance import only_one
+from auditor.instance import holder, only_one
 from tests.e2e.conftest import Site
 
 
@@ -66,7 +68,7 @@ def test_a_failing_job_does_not_end_the_daemon(site: Site, caplog: pytest.LogCap
     site.configure(schedule="{every: 15m}")
     with App(load(site.config)) as app:
         running = daemon.Daemon(app)
-        running._reads._read(app.config.targets[0])
+        running._reads._read(app.config.targets[0], Memory())
         running._report()
         (report,) = app.config.report_folder.glob("smtp-report-*.html")
         shutil.rmtree(app.config.report_folder)
@@ -75,7 +77,7 @@ def test_a_failing_job_does_not_end_the_daemon(site: Site, caplog: pytest.LogCap
         for path in site.folder.glob("auditor.db*"):
             path.unlink()
         site.database.mkdir()
-        running._reads._read(app.config.targets[0])
+        running._reads._read(app.config.targets[0], Memory())
         running._report()
     assert report.name.startswith("smtp-report-2")
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["audit failed", "report failed"]
@@ -110,6 +112,9 @@ def test_a_second_daemon_on_one_database_exits_with_75_and_says_who_is_there(sit
         wait_for(lambda: "audited" in events_of(site))
         code, _, err = site.run("daemon")
         assert (code, f"process {process.pid} on " in err) == (75, True), err
+        held = holder(site.database)
+        assert held is not None
+        assert (held.pid, held.host) == (process.pid, platform.node())
     assert site.run("check")[0] == 0
     with only_one(site.database, at=datetime.now(UTC)):
         pass  # a killed daemon leaves no lock behind
@@ -198,6 +203,52 @@ def test_sigterm_ends_the_process_cleanly_with_everything_recorded(site: Site) -
     assert [event for event in events if event in ("started", "audited", "stopped")] == ["started", "audited", "stopped"]
     _code, out, _ = site.run("show", "prod", "--output", "json=-")
     assert json.loads(out)["targets"][0]["observation"]["outcome"] == "observed"
+
+
+def test_a_daemon_removes_what_is_too_old_and_the_ledger_says_so(
+    site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    site.configure(schedule="{every: 1h}")
+    caplog.set_level("INFO")
+    for age in (500, 450, 2, 1):
+        with App(load(site.config), clock=lambda age=age: datetime.now(UTC) - timedelta(days=age)) as app:  # type: ignore[misc]
+            app.auditor.audit(app.config.targets[0], at=app.clock())
+    with App(load(site.config)) as app:
+        daemon.Daemon(app)._retain()
+        assert app.store.entries(kind=Kind.PRUNE) == (), "nothing is removed unless somebody asks"
+    site.extra = "retention: {keep_reads: 400d}\n"
+    site.configure(schedule="{every: 1h}")
+    monkeypatch.setattr(daemon, "RETAIN_AFTER", timedelta(0))
+    stop = threading.Event()
+    with App(load(site.config)) as app:
+        running = threading.Thread(target=serve, args=(app,), kwargs={"stop": stop})
+        running.start()
+        try:
+            wait_for(lambda: bool(app.store.entries(kind=Kind.PRUNE)))
+        finally:
+            stop.set()
+            running.join()
+        (tombstone,) = (entry.body or {} for entry in app.store.entries(kind=Kind.PRUNE))
+        assert (tombstone["reason"], tombstone["count"], tombstone["host"]) == ("retention: older than 400d", 2, platform.node())
+        assert app.store.verify().fault is None
+    (told,) = [record for record in caplog.records if record.message == "what was too old was removed"]
+    assert told.__dict__["observations"] == 2
+
+
+def test_a_daemon_that_ends_leaves_the_rest_of_what_is_too_old_to_the_next(site: Site) -> None:
+    site.extra = "retention: {keep_reads: 1d}\n"
+    site.configure(schedule="{every: 1h}")
+    for age in (500, 450, 1):
+        with App(load(site.config), clock=lambda age=age: datetime.now(UTC) - timedelta(days=age)) as app:  # type: ignore[misc]
+            app.auditor.audit(app.config.targets[0], at=app.clock())
+    with App(load(site.config)) as app:
+        running = daemon.Daemon(app)
+        running._ending.set()
+        running._retain()
+        assert app.store.entries(kind=Kind.PRUNE) == ()
+        running._ending.clear()
+        running._retain()
+        assert len(app.store.entries(kind=Kind.PRUNE)) == 1
 
 
 @pytest.mark.parametrize(

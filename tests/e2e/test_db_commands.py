@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor import publish
+from auditor import publish, retention
 from auditor.app import App, fingerprint_key
 from auditor.config import load
 from auditor.errors import StoreError
@@ -62,6 +62,17 @@ def test_prune_tells_what_goes_and_then_does_it(aged: Site) -> None:
     assert aged.run("db", "check")[0] == 0
 
 
+def test_prune_keeps_what_retention_keeps_unless_it_is_told(aged: Site) -> None:
+    aged.extra = "retention: {keep_reads: 470d, keep_delivered: 30d}\n"
+    aged.configure(schedule="{cron: '0 6 * * *'}")
+    _, out, _ = aged.run("db", "prune", "--dry-run", "--format", "json")
+    assert json.loads(out)["removed"]["observations"] == 1
+    _, out, _ = aged.run("db", "prune", "--dry-run", "--keep", "445d", "--format", "json")
+    assert json.loads(out)["removed"]["observations"] == 2
+    code, _, err = aged.run("db", "prune", "--keep-delivered", "90")
+    assert (code, "--keep-delivered 90: not a number of days" in err) == (2, True)
+
+
 def test_prune_prints_a_checkpoint_to_keep_within_80_columns(aged: Site) -> None:
     with Store.open(url(aged.database), create=False) as store:
         seq, link = store.head()
@@ -102,18 +113,18 @@ def test_only_reports_that_are_named_as_ours_are_old_and_never_the_newest(tmp_pa
         (tmp_path / name).touch()
     (tmp_path / f"smtp-report-{day - 8 * DAY}.html").mkdir()
     (tmp_path / f"smtp-report-{day - 7 * DAY}.html").symlink_to(tmp_path / "notes.txt")
-    assert [path.name for path in publish.reports_before(day, tmp_path)] == names[:2]
-    assert [path.name for path in publish.reports_before(day + 900 * DAY, tmp_path)] == names[:2]
-    assert publish.reports_before(day, tmp_path / "nowhere") == []
+    assert [path.name for path in retention.reports_before(day, tmp_path)] == names[:2]
+    assert [path.name for path in retention.reports_before(day + 900 * DAY, tmp_path)] == names[:2]
+    assert retention.reports_before(day, tmp_path / "nowhere") == []
     with pytest.raises(StoreError, match=r"notes\.txt: cannot be read"):
-        publish.reports_before(day, tmp_path / "notes.txt")
+        retention.reports_before(day, tmp_path / "notes.txt")
 
 
 def test_reports_of_weeks_and_months_are_as_old_as_their_last_day(tmp_path: Path) -> None:
     names = ["smtp-report-2024-W09.html", "smtp-report-2024-02.html", "smtp-report-2024-02-27_2024-03-04.html", "smtp-report-2024-W12.html"]
     for name in [*names, "smtp-report-2024-W60.html", "smtp-report-2024-W09-part-0123abcd.html"]:
         (tmp_path / name).touch()
-    found = publish.reports_before(date(2024, 3, 4), tmp_path)
+    found = retention.reports_before(date(2024, 3, 4), tmp_path)
 
     assert [path.name for path in found] == ["smtp-report-2024-02.html", "smtp-report-2024-W09.html"]
 

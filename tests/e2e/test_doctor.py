@@ -463,9 +463,11 @@ def installation(told: Told) -> dict[str, str]:
 
 
 def test_offline_no_server_is_asked_and_what_is_written_is_checked(site: Site) -> None:
+    site.configure(schedule="{every: 15m}")
     told = doctor(site, "--offline")
     assert (told.code, site.simulator.requests) == (0, ())
-    assert installation(told) == dict.fromkeys(("configuration", "policies", "waivers", "baselines", "fingerprint key", "store", "disk"), "ok")
+    names = ("configuration", "policies", "waivers", "baselines", "fingerprint key", "store", "disk", "schedules", "retention")
+    assert installation(told) == dict.fromkeys(names, "ok")
     assert [check["name"] for check in told.checks if check["target"]] == ["schedule", "secret", "certificates"]
 
 
@@ -578,6 +580,20 @@ def test_a_disk_that_is_nearly_full_is_named(tmp_path: Path, low: int, none: int
     assert (found.status, "prune" in found.next_step) == (status, status is not Status.OK)
 
 
+def test_that_nothing_is_owed_is_warned_of(site: Site) -> None:
+    other = f"- name: other\n  url: {site.url}\n  auth: {{type: token, token: env:E2E_PASSWORD}}\n"
+    site.configure(targets=other)
+    bare = doctor(site, "--offline").line("schedules", "")
+    assert (bare["status"], "no target has one" in bare["said"]) == ("warn", True)
+    site.configure(targets=other, schedule="{every: 15m}")
+    assert doctor(site, "--offline").line("schedules", "") == {
+        "target": "", "name": "schedules", "status": "ok", "said": "1 of 2 targets has one", "next_step": ""
+    }  # fmt: skip
+    retired = other + "  schedule: {every: 15m}\n  retired_on: 2026-01-01\n"
+    site.configure(targets=retired)
+    assert doctor(site, "--offline").line("schedules", "")["status"] == "warn", "a retired target is not read"
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
@@ -627,6 +643,37 @@ heartbeat: env:NO_BEAT
     assert code == 1
     assert [name for name in ("NO_URL", "NO_SECRET", "NO_TOKEN", "NO_BEAT") if f"env:{name}: the environment variable is not set" not in out] == []
     assert "channels: hook;" in out
+
+
+@pytest.mark.parametrize(
+    ("retention", "status", "said"),
+    [
+        ("", "ok", "nothing is removed unless somebody runs `auditor db prune`"),
+        ("retention: {keep_reads: 400d}\n", "ok", "a daemon removes reads and reports after 400 days, delivered notices after 90"),
+        ("retention: {keep_reads: 366d}\n", "ok", "a daemon removes reads and reports after 366 days, delivered notices after 90"),
+        (
+            "retention: {keep_reads: 365d, keep_delivered: 7d}\n",
+            "warn",
+            "a daemon removes reads and reports after 365 days, delivered notices after 7",
+        ),
+    ],
+)
+def test_what_is_removed_by_itself_is_told_offline(site: Site, retention: str, status: str, said: str) -> None:
+    site.extra = retention
+    site.configure()
+    line = doctor(site, "--offline").line("retention", "")
+    assert (line["status"], line["said"]) == (status, said)
+
+
+def test_certificates_of_channels_are_looked_at_offline(site: Site) -> None:
+    def told(settings: str) -> Told:
+        site.extra = f"alerts: {{channels: [{{name: siem, type: syslog, host: log.corp.example, {settings}}}]}}\n"
+        site.configure()
+        return doctor(site, "--offline")
+
+    assert "env:NO_PHRASE" in told("client_certificate: {certificate: none.pem, passphrase: 'env:NO_PHRASE'}").only_failure()["said"]
+    assert "none.pem cannot be used" in told("client_certificate: {certificate: none.pem}").only_failure()["said"]
+    assert told("ca_file: root.pem").line("certificates", "")["status"] == "ok"
 
 
 @pytest.mark.parametrize(("place", "name"), [("_key_there", "fingerprint key"), ("_store_there", "store")])

@@ -1,6 +1,8 @@
 """Health and metrics: of a daemon over HTTP, of cron in a file; what they say is what is on record."""
 
 import json
+import os
+import platform
 import re
 import socket
 import threading
@@ -17,8 +19,12 @@ from auditor import daemon
 from auditor.app import App
 from auditor.config import load
 from auditor.health import MAX_CALLERS, HealthServer, look, metrics
+from auditor.instance import Held, only_one
 from tests.e2e.conftest import Site
 from tests.e2e.test_daemon import wait_for
+from tests.notify.ends import free_port
+
+NOON = datetime(2026, 11, 23, 12, tzinfo=UTC)
 
 
 def samples(text: str) -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
@@ -47,8 +53,8 @@ def test_cron_leaves_metrics_in_a_file(site: Site) -> None:
 
 
 @contextmanager
-def served(app: App, *, token: str | None = None, trouble: str = "") -> Iterator[str]:
-    server = HealthServer("127.0.0.1", 0, lambda: app.watched(trouble), app.clock, token)
+def served(app: App, *, token: str | None = None, trouble: str = "", lock: Held | None = None) -> Iterator[str]:
+    server = HealthServer("127.0.0.1", 0, lambda: app.watched(trouble, lock), app.clock, token)
     server.start()
     try:
         yield f"http://127.0.0.1:{server.port}"
@@ -89,6 +95,38 @@ def test_a_bad_configuration_shows(site: Site) -> None:
         assert value(get(f"{url}/metrics")[1], "auditor_config_current") == 0
 
 
+def test_the_lock_shows_with_its_holder_and_trouble_is_said_once_it_keeps_nobody_away(site: Site) -> None:
+    site.configure(schedule="{every: 1h}")
+    site.run("check")
+    with App(load(site.config)) as app, only_one(site.database, at=NOON) as lock:
+        with served(app, lock=lock) as url:
+            status, body = get(f"{url}/healthz")
+            ours = {"pid": os.getpid(), "host": platform.node(), "since": "2026-11-23T12:00:00+00:00"}
+            assert (status, json.loads(body)["lock"]) == (200, ours | {"held": True})
+            note = site.folder / "auditor.db.daemon"
+            said = note.read_text(encoding="utf-8")
+            note.write_text(said.replace(f'"pid": {os.getpid()}', '"pid": 1'), encoding="utf-8")
+            status, body = get(f"{url}/healthz")
+            assert (status, json.loads(body)["status"], json.loads(body)["lock"]["held"]) == (503, "trouble", False), "somebody else is there"
+            note.write_text(said, encoding="utf-8")
+            assert get(f"{url}/healthz")[0] == 200
+        with served(app) as url:
+            assert json.loads(get(f"{url}/healthz")[1])["lock"] is None, "no daemon looks"
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows removes no file that is locked")
+def test_a_lock_whose_file_was_removed_is_ours_no_more_and_the_note_of_who_came_after_stays(site: Site) -> None:
+    with only_one(site.database, at=NOON) as first:
+        (site.folder / "auditor.db.lock").unlink()
+        assert not first.is_ours()
+        second = only_one(site.database, at=NOON + timedelta(hours=1))
+        held = second.__enter__()
+        assert (held.is_ours(), first.is_ours()) == (True, False)
+    assert held.is_ours(), "whoever was first takes nothing with it"
+    second.__exit__(None, None, None)
+    assert not (site.folder / "auditor.db.daemon").exists()
+
+
 def test_with_a_token_only_who_shows_it_is_answered(site: Site) -> None:
     site.configure()
     site.run("check")
@@ -113,16 +151,18 @@ def test_a_health_that_would_be_open_to_everybody_is_refused(site: Site, health:
     assert (code, message in err, "s3cret" in err) == (2, True, False), err
 
 
-def test_the_daemon_answers_while_it_runs(site: Site) -> None:
+def test_the_daemon_answers_while_it_runs_and_holds_its_lock(site: Site) -> None:
+    site.extra = f"health: {{listen: '127.0.0.1:{free_port()}'}}\n"
     site.configure(schedule="{every: 1h}")
     with App(load(site.config)) as app:
-        running = daemon.Daemon(app)
-        running._health = HealthServer("127.0.0.1", 0, running._watched, app.clock, None)
-        stop = threading.Event()
-        thread = threading.Thread(target=running.run, args=(stop,))
+        assert app.config.health is not None
+        url, stop = f"http://127.0.0.1:{app.config.health.port}", threading.Event()
+        thread = threading.Thread(target=daemon.serve, args=(app,), kwargs={"stop": stop})
         thread.start()
         try:
-            assert get(f"http://127.0.0.1:{running._health.port}/healthz")[0] == 200
+            wait_for(lambda: answers(url))
+            lock = json.loads(get(f"{url}/healthz")[1])["lock"]
+            assert (lock["pid"], lock["held"]) == (os.getpid(), True)
         finally:
             stop.set()
             thread.join()

@@ -2,6 +2,8 @@
 
 import logging
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -121,3 +123,36 @@ def test_what_libraries_say_while_they_debug_is_not_logged(capsys: pytest.Captur
     err = capsys.readouterr().err
     assert "T0KEN" not in err
     assert "ours" in err
+
+
+RING = """
+from pathlib import Path
+from keyring.backend import KeyringBackend
+class Ring(KeyringBackend):
+    priority = 1
+    def get_password(self, service, username):
+        place = Path(__file__).parent / f"{service}.{username}"
+        return place.read_text(encoding="utf-8") if place.exists() else None
+    def set_password(self, service, username, password): ...
+    def delete_password(self, service, username): ...
+"""
+
+
+def test_a_server_is_read_with_a_password_out_of_the_keyring(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The package `keyring` itself, in a process of its own, with a keyring of files."""
+    pytest.importorskip("keyring", reason="needs the extra `keyring`")
+    (site.folder / "filering.py").write_text(RING, encoding="utf-8")
+    monkeypatch.setenv("PYTHONPATH", str(site.folder))
+    monkeypatch.setenv("PYTHON_KEYRING_BACKEND", "filering.Ring")
+    site.configure(auth=f"{{type: basic, username: '{USER}', password: keyring:auditor/prod}}")
+
+    def check() -> "subprocess.CompletedProcess[str]":
+        command = [sys.executable, "-m", "auditor", "--config", str(site.config), "check"]
+        return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+    absent = check()
+    assert (absent.returncode, "keyring:auditor/prod: the keyring has no such entry" in absent.stdout) == (3, True), absent
+    (site.folder / "auditor.prod").write_text(site.password, encoding="utf-8")
+    found = check()
+    assert found.returncode in (0, 1), found
+    assert site.password not in absent.stdout + absent.stderr + found.stdout + found.stderr

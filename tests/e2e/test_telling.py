@@ -4,19 +4,16 @@ import json
 import os
 import signal
 import socket
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 
 from auditor.app import App
 from auditor.config import load
+from auditor.core.model import Memory
 from auditor.daemon import Reads
 from tests.e2e.conftest import Site
+from tests.e2e.hook import FarEnd
 from tests.e2e.test_daemon import process_of, wait_for
 from tests.notify.ends import relay
 
@@ -24,52 +21,6 @@ SECRET = "whsec+of/the=hook"
 WAIVERS = """waivers:
 - {rule: CFG-001, reason: the relay is replaced, owner: pki@corp.example, approved_by: ciso@corp.example, expires: 2026-01-31}
 """
-
-
-@dataclass
-class FarEnd:
-    """An HTTP server on loopback: the hook's messages, how often the heartbeat came, and what is answered to the hook."""
-
-    port: int = 0
-    status: int = 204
-    beats: int = 0
-    messages: list[dict[str, Any]] = field(default_factory=list)
-    keys: list[str] = field(default_factory=list)
-
-    def kinds(self) -> list[list[str]]:
-        return [[notice["kind"] for notice in message["notices"]] for message in self.messages]
-
-
-@pytest.fixture
-def far_end() -> Iterator[FarEnd]:
-    end = FarEnd()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            end.beats += 1
-            self.answer(200)
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"]))
-            end.messages.append(json.loads(body))
-            end.keys.append(self.headers["Idempotency-Key"])
-            self.answer(end.status)
-
-        def answer(self, status: int) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", "0")
-            self.end_headers()
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        end.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield end
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture
@@ -261,7 +212,7 @@ def test_a_read_that_is_not_on_record_keeps_the_heartbeat_still(told: Site, far_
         wait_for(lambda: app.store.latest("prod") is not None and not reads._running)
         assert far_end.beats == 0
         (told.folder / "events.ndjson").rmdir()
-        reads._begin(app.config.targets[0])
+        reads._begin(app.config.targets[0], Memory())
         wait_for(lambda: far_end.beats == 1)
         reads.close(5)
 

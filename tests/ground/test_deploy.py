@@ -11,8 +11,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 import yaml
 
-from auditor import cli, config
+from auditor import alerts, cli, config
 from auditor.cli.check import parse_outputs
+from auditor.core.model import MailChannel
 from auditor.core.slots import check_cron
 
 pytestmark = [pytest.mark.platform_only, pytest.mark.skipif(sys.platform == "win32", reason="paths there are those of POSIX")]
@@ -111,6 +112,14 @@ def test_systemd_is_told_how_the_daemon_stands_and_when_to_give_up() -> None:
     assert (service["Type"], service["NotifyAccess"], service["ExecReload"]) == ("notify", "main", "/bin/kill -HUP $MAINPID")
     assert service["Restart"] == "on-failure"
     assert service["RestartPreventExitStatus"].split() == ["2", "75"]
+
+
+def test_systemd_waits_for_a_daemon_that_ends_longer_than_that_takes() -> None:
+    minutes = re.fullmatch(r"([0-9]+)min", unit("auditor.service")["Service"]["TimeoutStopSec"])
+    longest_s = config.load(_DEPLOY / "auditor.yaml").grace_s + alerts.ROUND_S + MailChannel.__dataclass_fields__["timeout_s"].default
+
+    assert minutes is not None
+    assert int(minutes[1]) * 60 > longest_s
 
 
 @pytest.mark.parametrize(
@@ -301,7 +310,7 @@ def test_an_alert_fires_for_its_own_trouble_and_for_no_other(tmp_path: Path, tro
         "promql_expr_test": [{"expr": 'count by (alertname) (ALERTS{alertstate="firing"})', "eval_time": "1600m", "exp_samples": expected}],
     }
     (tmp_path / "story.yml").write_text(
-        yaml.safe_dump({"rule_files": ["alerts.yml"], "evaluation_interval": "1m", "tests": [story]}), encoding="utf-8"
+        yaml.safe_dump({"rule_files": ["alerts.yml"], "evaluation_interval": "5m", "tests": [story]}), encoding="utf-8"
     )
 
     code, said = run("promtool", "test", "rules", "story.yml", cwd=tmp_path)

@@ -2,11 +2,13 @@
 
 import re
 import ssl
+from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat, load_pem_private_key
 
-from auditor.core.model import DeliveryState, NoticeKind, Receipt, Severity, SyslogChannel
+from auditor.core.model import ClientCertificate, DeliveryState, NoticeKind, Receipt, SecretRef, Severity, SyslogChannel
 from auditor.notify import open_channel
 from auditor.notify.syslog import MAX_MESSAGE_BYTES, messages
 from tests.command.far_end import Authority, Issued
@@ -118,12 +120,48 @@ def test_a_collector_that_is_not_there_or_breaks_off_is_tried_again(authority: A
     assert broken.reason.startswith("the connection to 127.0.0.1 broke: ")
 
 
-def test_a_collector_that_wants_a_certificate_of_ours_has_got_nothing(authority: Authority, leaf: Issued) -> None:
-    """With TLS 1.3 our side of the handshake is over before the far end has refused: only its goodbye tells."""
+def asking_for_ours(authority: Authority, leaf: Issued) -> ssl.SSLContext:
+    """A server's side that takes nobody without a certificate of the authority."""
     strict = leaf.server()
     strict.verify_mode = ssl.CERT_REQUIRED
     strict.load_verify_locations(authority.certificate)
+    return strict
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_collector_that_wants_a_certificate_of_ours_is_shown_it(
+    version: ssl.TLSVersion, authority: Authority, leaf: Issued, tmp_path: Path
+) -> None:
+    issued, locked = authority.issue("sender"), tmp_path / "locked.key"
+    key = load_pem_private_key(issued.key.read_bytes(), None)
+    locked.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"opens it")))
+    ours = ClientCertificate(certificate=str(issued.certificate), key=str(locked), passphrase=SecretRef("env", "KEY_PASSPHRASE"))
+    strict = asking_for_ours(authority, leaf)
+    strict.minimum_version = strict.maximum_version = version
     with Collector(strict) as collector:
+        config = channel(collector.port, ca_file=str(authority.certificate), client_certificate=ours)
+        receipt = open_channel(config, means(KEY_PASSPHRASE="opens it")).send(digest())
+        (message,) = collector.messages()
+
+    assert (receipt, parsed(message)["id"]) == (Receipt.delivered(), "finding_opened")
+
+
+def test_a_certificate_of_ours_that_cannot_be_used_is_tried_again_and_nothing_is_sent(authority: Authority) -> None:
+    issued = authority.issue("unusable")
+    without = ClientCertificate(certificate=str(issued.certificate), key=str(issued.key), passphrase=SecretRef("env", "NOWHERE"))
+    receipts = [
+        open_channel(channel(free_port(), client_certificate=ours), means()).send(digest())
+        for ours in (without, ClientCertificate(certificate=str(issued.certificate), key=str(authority.issue("another").key)))
+    ]
+
+    assert {receipt.state for receipt in receipts} == {DeliveryState.PENDING}
+    assert receipts[0].reason == "env:NOWHERE: the environment variable is not set or empty"
+    assert receipts[1].reason.endswith("cannot be used: certificate, key and passphrase do not go together")
+
+
+def test_a_collector_that_wants_a_certificate_of_ours_has_got_nothing_without(authority: Authority, leaf: Issued) -> None:
+    """With TLS 1.3 our side of the handshake is over before the far end has refused: only its goodbye tells."""
+    with Collector(asking_for_ours(authority, leaf)) as collector:
         receipt = open_channel(channel(collector.port, ca_file=str(authority.certificate)), means()).send(digest())
 
     assert receipt.state is DeliveryState.PENDING

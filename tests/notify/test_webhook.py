@@ -162,7 +162,8 @@ TOKEN = "T00K3N-in-the-path"
 
 
 @pytest.mark.parametrize(
-    "answer", [reply(200), reply(302, headers={"Location": f"/{TOKEN}"}), reply(404, TOKEN), reply(500, TOKEN), b"no HTTP " + TOKEN.encode()]
+    "answer",
+    [reply(200), reply(302, headers={"Location": f"/{TOKEN}"}), reply(404, TOKEN), reply(500, TOKEN), b"no HTTP " + TOKEN.encode() + b"\r\n\r\n"],
 )
 def test_a_secret_url_and_the_signing_secret_show_nowhere(answer: bytes, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)

@@ -2,6 +2,7 @@
 
 import os
 from collections import Counter
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -57,11 +58,18 @@ def test_fewer_than_one_in_twenty_faults_in_what_judges_goes_unnoticed(module: s
     assert len(survivors) + counts[Fate.TIMEOUT] < TOLERATED * len(broken)  # that a machine was slow says nothing about the tests
 
 
+@pytest.mark.xdist_group("mutants")
 @pytest.mark.parametrize(("module", "removed", "added"), EQUIVALENTS)
 def test_what_is_called_no_fault_is_still_a_mutant(module: str, removed: str, added: str) -> None:
-    pairs = [(mutant.removed, mutant.added) for mutant in mutants(path_of(module).read_text(encoding="utf-8"))]
+    pairs = _pairs_of(module)
     assert pairs.count((removed, added)) == 1
     assert EQUIVALENTS[module, removed, added].strip()
+
+
+@cache
+def _pairs_of(module: str) -> list[tuple[str, str]]:
+    """To break a module in every place takes seconds."""
+    return [(mutant.removed, mutant.added) for mutant in mutants(path_of(module).read_text(encoding="utf-8"))]
 
 
 # --- the tool itself ----------------------------------------------------------------------------------------------

@@ -525,7 +525,7 @@ def test_what_no_observation_can_hold_shows_at_its_record(written: SimpleNamespa
 @pytest.mark.parametrize("column", ["document", "digest"])
 def test_one_changed_byte_of_any_document_names_the_document(written: SimpleNamespace, column: str) -> None:
     moment, seen = random.Random(column), set()
-    for table in ledger.DOCUMENTS:
+    for table in tables.DOCUMENTS:
         with written.tampering() as connection:
             rows = connection.exec_driver_sql(f"SELECT id, {column}, digest FROM {table.name}").all()
         for number, value, digest in rows:
@@ -536,7 +536,7 @@ def test_one_changed_byte_of_any_document_names_the_document(written: SimpleName
                 with pytest.raises(StoreError, match=re.escape(f"{table.name} {named}")):
                     ledger.verify(connection, written.path)
             seen.add(table.name)
-    assert seen == {table.name for table in ledger.DOCUMENTS}, "each kind of document is there to be changed"
+    assert seen == {table.name for table in tables.DOCUMENTS}, "each kind of document is there to be changed"
 
 
 @pytest.mark.parametrize("table", ["snapshots", "policies", "findings", "contexts", "remarks", "changes"])

@@ -6,11 +6,11 @@ Nothing here can hold a secret: a fact of a secret is its state, what identifies
 from auditor.core.model.approval import Approval, Revocation
 from auditor.core.model.assessment import Assessment, Judgement
 from auditor.core.model.attribution import Attribution, AttributionVerdict, AuditEntry, AuditTrail, Naming, Signature, TrailOutcome
-from auditor.core.model.channel import AppriseChannel, ChannelConfig, Heartbeat, MailChannel, MailTls, SyslogChannel, WebhookChannel
+from auditor.core.model.channel import AppriseChannel, ChannelConfig, Heartbeat, MailChannel, MailTls, ReportMail, SyslogChannel, WebhookChannel
 from auditor.core.model.event import Drift, DriftEvent, EventState
 from auditor.core.model.fact import CONFIGURED, OAUTH_FIELDS, PROFILE_FIELDS, SECRET_FIELDS, UNKNOWN, Fact, FactValue, JsonType, Shape, State
 from auditor.core.model.finding import Direction, FieldChange, Finding, Leaf, Level, RuleOutcome, Severity, Verdict
-from auditor.core.model.notice import Attachment, DeliveryState, Digest, Notice, NoticeKind, Receipt
+from auditor.core.model.notice import MAX_ATTACHED_BYTES, Attachment, DeliveryState, Digest, Notice, NoticeKind, Receipt
 from auditor.core.model.observation import Collection, Memory, Observation, ReadOutcome
 from auditor.core.model.snapshot import Fingerprint, HeaderSeen, ProfileField, SecretPlace, Snapshot, UnknownField
 from auditor.core.model.standing import MAX_MOVED, Inspection, Moved, PolicyText, RuleText, Standing, TargetText
@@ -19,6 +19,7 @@ from auditor.core.model.waiver import Waiver
 
 __all__ = [
     "CONFIGURED",
+    "MAX_ATTACHED_BYTES",
     "MAX_MOVED",
     "OAUTH_FIELDS",
     "PROFILE_FIELDS",
@@ -68,6 +69,7 @@ __all__ = [
     "ProfileField",
     "ReadOutcome",
     "Receipt",
+    "ReportMail",
     "Revocation",
     "RuleOutcome",
     "RuleText",

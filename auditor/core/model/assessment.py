@@ -39,6 +39,8 @@ class Assessment:
     @property
     def findings(self) -> tuple[Finding, ...]:
         """The findings as they count: a failure that is excused is waived, and keeps all else."""
+        if not self.waivers:
+            return self.judgement.findings
         excused = {waiver.rule for waiver in self.waivers}
         return tuple(
             replace(finding, outcome=RuleOutcome.WAIVED) if finding.outcome is RuleOutcome.FAIL and finding.rule in excused else finding

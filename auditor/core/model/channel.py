@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from auditor.core.model.finding import Severity
-from auditor.core.model.target import SecretRef
+from auditor.core.model.target import ClientCertificate, SecretRef
 
 
 class MailTls(StrEnum):
@@ -12,6 +12,14 @@ class MailTls(StrEnum):
 
     IMPLICIT = "implicit"
     STARTTLS = "starttls"
+    NONE = "none"
+
+
+class ReportMail(StrEnum):
+    """Whether a mail channel gets the report: as a file, as an address where it can be fetched, or not at all."""
+
+    ATTACHED = "attached"
+    LINKED = "linked"
     NONE = "none"
 
 
@@ -32,7 +40,10 @@ class ChannelConfig:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MailChannel(ChannelConfig):
-    """Mail, handed to a relay. The certificate of `host` is verified; `ca_file` is trusted besides the operating system's roots."""
+    """Mail, handed to a relay. The certificate of `host` is verified; `ca_file` is trusted besides the operating system's roots.
+
+    `report` is whether it gets the report, `report_link` the address below which reports can be fetched by their names, with a `/` at its end.
+    """
 
     host: str
     port: int
@@ -42,6 +53,8 @@ class MailChannel(ChannelConfig):
     username: str | None = None
     password: SecretRef | None = None
     ca_file: str | None = None
+    report: ReportMail = ReportMail.NONE
+    report_link: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +77,17 @@ class WebhookChannel(ChannelConfig):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SyslogChannel(ChannelConfig):
-    """Syslog over TLS (RFC 5425). `facility` is a number of RFC 5424, `enterprise` the one under which our fields are named."""
+    """Syslog over TLS (RFC 5425). `facility` is a number of RFC 5424, `enterprise` the one under which our fields are named.
+
+    `client_certificate` is for a collector that asks who we are.
+    """
 
     host: str
     port: int = 6514
     facility: int = 13
     enterprise: int = 32473
     ca_file: str | None = None
+    client_certificate: ClientCertificate | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from auditor.core.model.finding import Severity
 
 
 class NoticeKind(StrEnum):
-    """What happened. `INITIAL` announces the state in which a target was first seen; `REMINDER` what is open still."""
+    """What happened. `INITIAL` announces the state in which a target was first seen; `REMINDER` what is open still; `REPORT` sums one up."""
 
     INITIAL = "initial"
     FINDING_OPENED = "finding_opened"
@@ -24,6 +24,7 @@ class NoticeKind(StrEnum):
     WAIVER_EXPIRED = "waiver_expired"
     POLICY_CHANGED = "policy_changed"
     COVERAGE_LOW = "coverage_low"
+    REPORT = "report"
     REMINDER = "reminder"
     TEST = "test"
 
@@ -98,13 +99,17 @@ class Notice:
         )
 
 
+MAX_ATTACHED_BYTES = 10 * 1024 * 1024
+"""Of all files of one message: relays refuse what is too large, and the message with it."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attachment:
-    """A file that goes with a message, where the channel takes files."""
+    """A file that goes with a message, where the channel takes files. `content` is None where it is too large to travel."""
 
     name: str
     media_type: str
-    content: bytes = field(repr=False)
+    content: bytes | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

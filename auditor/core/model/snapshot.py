@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 from auditor.core.canonical import digest
@@ -86,7 +87,7 @@ class ProfileField:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Snapshot:
     """What a server says of its mail profile, redacted. Two answers that say the same have the same digest.
 
@@ -101,9 +102,9 @@ class Snapshot:
     unknown: tuple[UnknownField, ...] = ()
     detectors: int = 1
 
-    @property
+    @cached_property
     def digest(self) -> str:
-        """SHA-256 of the canonical JSON of `document()`."""
+        """SHA-256 of the canonical JSON of `document()`. Asked for several times a read, and of one that stays, at each."""
         return digest(self.document())
 
     def field(self, name: str) -> ProfileField:

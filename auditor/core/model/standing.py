@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from auditor.core.canonical import digest
@@ -26,7 +27,7 @@ class RuleText:
     subject: Subject = Subject.OTHER
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class PolicyText:
     """A policy as it read when it judged: effective rules and vars of one target, under the digest that findings carry."""
 
@@ -36,6 +37,11 @@ class PolicyText:
     digest: str
     rules: tuple[RuleText, ...]
     vars: tuple[tuple[str, Any], ...] = ()
+
+    @cached_property
+    def texts(self) -> Mapping[str, RuleText]:
+        """Its rules by their ids."""
+        return {rule.id: rule for rule in self.rules}
 
     @staticmethod
     def from_document(document: Mapping[str, Any]) -> "PolicyText":
