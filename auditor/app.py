@@ -15,6 +15,7 @@ from functools import cache, cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
+from zoneinfo import ZoneInfo
 
 from auditor import __version__, baselinefile, config, datatables, kfutil, policyfile, resources, waiverfile, yamlfile
 from auditor.audit import Auditor, Judge, planned, text_of
@@ -52,7 +53,7 @@ from auditor.core.model import (
     TargetText,
 )
 from auditor.core.notices import Alerting, of_coverage, of_waivers
-from auditor.core.period import parse_period
+from auditor.core.period import Period, parse_period
 from auditor.core.relay import relay_warning, uses_audited_relay
 from auditor.core.slots import newest_slot
 from auditor.core.waiver import in_scope, review
@@ -506,13 +507,10 @@ class App:
         Raises:
             StoreError: It cannot be written, or not be recorded.
         """
-        from auditor import publish
-
         slot, targets = self.report_slot_owed(), self.select((), {})
-        shown = self.view(targets)
-        path = publish.write_report(shown, self.config.report_folder)
+        path = self.write_report(asked="last-week")
         if slot is not None:
-            self.mail_report(path, shown, targets, slot=slot)
+            self.mail_report(path, self.view(targets), targets, slot=slot)
         return path
 
     def _owe_coverage(self, at: datetime) -> None:
@@ -535,15 +533,18 @@ class App:
         Raises:
             StoreError: The database cannot be read, or not be written at all; or the folder of reports cannot be read.
         """
-        from auditor import retention
+        from auditor import publish, retention
 
         keeping = self.config.retention
         if keeping is None:
             return None
         reason = f"retention: older than {keeping.keep_reads_s // 86400}d"
-        return retention.remove(
+        removed = retention.remove(
             self.store, self.config.report_folder, keeping, at=self.clock(), reason=reason, recorder=self._recorder(), go_on=go_on
         )
+        if removed.reports:
+            publish.refresh_index(self.config.report_folder)
+        return removed
 
     def try_channel(self, name: str) -> Receipt:
         """Send a test message through the channel `name`, past outbox and quiet hours.
@@ -636,6 +637,55 @@ class App:
             if is_whole or any(in_scope(waiver, target=target.name, labels=dict(target.labels)) for target in targets)
         ]
         return publish.view_of(self.store, [text_of(target) for target in targets], waivers, inspection=self.inspect())
+
+    def write_report(
+        self, names: Sequence[str] = (), labels: Mapping[str, str] | None = None, *, asked: str = "", folder: Path | None = None, stem: str = ""
+    ) -> Path:
+        """Write the HTML report on the period `asked` for (the seven days to today, where that is empty), and return its path.
+
+        It is on the targets that are named (all that were not retired by then, where none is) and carry all of `labels`. Where its file is to have
+        another name, `stem`, the list of reports does not have it.
+
+        Raises:
+            UsageError: A name is not configured, nothing is left, or `asked` names no period or one that has not begun.
+            StoreError: It cannot be written.
+        """
+        from auditor import publish
+
+        period = self._period(asked)
+        chosen = self._audited_in(period) if not names else self.select(names, {})
+        chosen = tuple(target for target in chosen if (labels or {}).items() <= dict(target.labels).items())
+        if not chosen:
+            raise UsageError("no target is selected", hint="`auditor targets list` shows names, labels, and which are retired")
+        is_part = bool(names or labels)
+        usual = f"smtp-report-{period.key if asked else period.last.isoformat()}"
+        marked = hashlib.sha256(" ".join(sorted(target.name for target in chosen)).encode()).hexdigest()[:8]
+        commission = publish.Commission(
+            targets=tuple(text_of(target) for target in chosen),
+            period=period,
+            stem=stem or (f"{usual}-part-{marked}" if is_part else usual),
+            due_days=self.config.due_days,
+            inspection=self.inspect(),
+            index=not (is_part or stem),
+        )
+        return publish.write_edition(self.store, commission, folder or self.config.report_folder)
+
+    def _period(self, asked: str) -> Period:
+        zone = self.config.report_timezone
+        today = self.clock().astimezone(ZoneInfo(zone)).date()
+        if not asked:
+            return Period(name="the seven days to today", first=today - timedelta(days=6), last=today, zone=zone)
+        try:
+            period = parse_period(asked, today=today, zone=zone)
+        except ValueError as wrong:
+            raise UsageError(f"--period: {wrong}") from None
+        if period.first > today:
+            raise UsageError(f"--period: {asked} has not begun")
+        return period
+
+    def _audited_in(self, period: Period) -> tuple[Target, ...]:
+        """The targets that were not retired when `period` began."""
+        return tuple(target for target in self.config.targets if not target.is_retired(period.first))
 
     def close(self) -> None:
         if self._store is not None:

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from auditor import config, publish
 from auditor.app import App, now
-from auditor.core.model import Assessment, EventState, RuleOutcome, SecretRef, Verdict
+from auditor.core.baseline import approvable
+from auditor.core.model import Approval, Assessment, EventState, RuleOutcome, SecretRef, Verdict
 from auditor.errors import SecretError, UsageError
 from auditor.report.sentences import of_event
 from auditor.report.wording import between, moment
@@ -110,6 +111,12 @@ def tell(folder: Path) -> Iterator[str]:
         _write_files(folder, urls, root)
         settings = config.load(folder / config.FILE_NAME)
         yield "A week of three Keyfactor Command servers, simulated on this machine and audited over HTTPS:"
+        clock.turn_to(monday - timedelta(days=1))
+        with App(settings, clock=clock, secret=_from(passwords)) as app:
+            for target in app.config.targets:
+                app.auditor.audit(target, at=clock())
+            app.approve(_approvals(app))
+        yield f"\n{(monday - timedelta(days=1)).strftime('%a %d %b')}  All three are read for the first time, and what prod-eu says is approved."
         for number, (happens, event) in enumerate(_WEEK):
             day = monday + timedelta(days=number)
             clock.turn_to(day - _EVENING_BEFORE)
@@ -122,8 +129,11 @@ def tell(folder: Path) -> Iterator[str]:
                 for target in app.config.targets:
                     yield f"  {_told(app.auditor.audit(target, at=clock()))}"
         with App(settings, clock=clock, secret=_from(passwords)) as app:
+            app.note(
+                about=f"gap:lab/{monday + timedelta(days=3):%Y-%m-%dT%H:%M}Z", by="PKI Engineering", text="The account is being repaired, CHG-2050."
+            )
+            app.write_report(asked="this-week", folder=folder, stem="report")
             shown = app.view(app.config.targets)
-            publish.write(publish.render(shown, "html"), folder / "report.html")
             yield from _looking_back(app, monday, clock())
         yield f"\n{shown.verdict}"
     yield f"\nreport:   {folder / 'report.html'}\ndatabase: {folder / 'auditor.db'}"
@@ -133,6 +143,18 @@ def tell(folder: Path) -> Iterator[str]:
 
 _EVENING_BEFORE = timedelta(hours=14, minutes=27)
 """What happens, happens so long before the next read."""
+
+
+def _approvals(app: App) -> Iterator[Approval]:
+    """Where the mail of prod-eu goes, approved as it was seen."""
+    seen = app.store.last_observed("prod-eu")
+    assert seen is not None
+    for name in ("Host", "Port", "UseSSL"):
+        value = approvable(name, seen[1])
+        assert not isinstance(value, str)
+        yield Approval(
+            target="prod-eu", field=name, value=value, by="M. Keller", reason="as it was set up", ticket="CHG-2041", approved_at=app.clock()
+        )
 
 
 # --- the week -----------------------------------------------------------------------------------------------------

@@ -3,20 +3,28 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from auditor import __version__
-from auditor.core.model import Assessment, Inspection, PolicyText, Standing, TargetText, Waiver
-from auditor.core.period import parse_period
+from auditor.core.course import Course, failing_since, kept_waivers
+from auditor.core.ledger import Kind
+from auditor.core.model import Assessment, Inspection, PolicyText, Severity, Standing, TargetText, Waiver
+from auditor.core.period import Period, parse_period
 from auditor.errors import StoreError
+from auditor.report.edition import NAMED, WHOLE, Edition, Section
 from auditor.report.formats import FORMATS
-from auditor.report.html import compiled_page
+from auditor.report.gather import Gathering
+from auditor.report.happenings import Naming
+from auditor.report.html import compiled_page, render_edition, render_target
+from auditor.report.index import INDEX, figures_of_page, last_day, render_fleet_csv, render_index
+from auditor.report.lanes import lines
 from auditor.report.summary import Summary, summary
-from auditor.report.view import View, view
-from auditor.report.wording import moment
+from auditor.report.view import View, anchor_of, shown_target, view
+from auditor.report.wording import by_clocks_of, lasting, moment, period_words, tally_words
 
 if TYPE_CHECKING:
     from auditor.store.store import Store
@@ -101,12 +109,179 @@ def summary_of(store: "Store", shown: View, targets: Sequence[TargetText], *, na
     )
 
 
-def write_report(shown: View, folder: Path) -> Path:
-    """Write the HTML report into `folder` and return its path: one a day by the newest observation in it, the last one stands.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commission:
+    """A report that is asked for: on which servers and which period, with what the configuration says of failures that are to be mended.
+
+    `stem` is the name of its file, less the ending. `index`: the list of all reports in the folder is to name it.
+    """
+
+    targets: tuple[TargetText, ...]
+    period: Period
+    stem: str
+    due_days: Mapping[Severity, int]
+    inspection: Inspection | None = None
+    index: bool = True
+
+
+def write_edition(store: "Store", asked: Commission, folder: Path) -> Path:
+    """Write the HTML report on a period into `folder`, with the list of all that are there, and return its path.
+
+    The report of a fleet has a page for each server beside it, and a CSV. The same data gives the same bytes.
 
     Raises:
         StoreError: It cannot be written.
     """
-    path = folder / f"smtp-report-{shown.as_of.date().isoformat() if shown.as_of else 'empty'}.html"
-    write(render(shown, "html"), path)
+    with by_clocks_of(asked.period.zone):
+        made = edition_on(store, asked)
+        path = folder / f"{asked.stem}.html"
+        if made.is_fleet:
+            _write_pages(store, asked, made, folder)
+            made = replace(made, csv=f"{asked.stem}.csv")
+            write(render_fleet_csv(made), folder / made.csv)
+        write(render_edition(made, due_days=asked.due_days), path)
+    if asked.index:
+        write_index(folder)
     return path
+
+
+def refresh_index(folder: Path) -> None:
+    """Write the list of the reports in `folder` anew, where there is one: some of them were removed.
+
+    Raises:
+        StoreError: It cannot be written, or a report not be read.
+    """
+    if (folder / INDEX).is_file():
+        write_index(folder)
+
+
+def write_index(folder: Path) -> None:
+    """Write the list of the reports that are in `folder`.
+
+    Raises:
+        StoreError: It cannot be written, or a report not be read.
+    """
+    write(render_index(figures_in(folder)), folder / INDEX)
+
+
+def edition_on(store: "Store", asked: Commission) -> Edition:
+    """The report on a period, from what is recorded and without a clock."""
+    period, names = asked.period, [target.name for target in asked.targets]
+    as_of = max(period.start, min(period.end, store.newest_known() or period.end))
+    is_fleet = len(names) > WHOLE
+    kept = kept_waivers(store.records_of(Kind.WAIVERS, before=period.end))
+    gathering = Gathering(
+        as_of=as_of,
+        period=period,
+        due_days=asked.due_days,
+        naming=Naming(href=(lambda name: f"{asked.stem}/{anchor_of(name)}.html") if is_fleet else (lambda name: f"#{anchor_of(name)}.server")),
+        notes=store.notes(),
+        kept=[one for one in kept if one.holds_within(period.start, period.end)],
+    )
+    sections: dict[str, Section] = {}
+    known = set()
+    for course in store.courses(names, start=period.start, end=period.end):
+        known.add(course.name)
+        gathering.add(course.standing, course)
+        if not is_fleet:
+            sections[course.name] = _section(course, asked, as_of)
+    for target in asked.targets:
+        if target.name not in known:
+            gathering.add(Standing(target=target))
+            sections[target.name] = Section(target=shown_target(Standing(target=target), as_of))
+    rows = gathering.ordered()
+    if is_fleet:
+        chosen = [row.name for row in rows if row.needs_reading][:WHOLE]
+        for course in store.courses(chosen, start=period.start, end=period.end):
+            sections[course.name] = _section(course, asked, as_of)
+    seq, link = store.head_before(period.end)
+    over = gathering.over(
+        period,
+        head=f"{seq}:{link.hex()}",
+        documents=store.policy_documents(gathering.switched),
+        population=_population(store, period),
+        index=f"{INDEX}#{asked.period.key}" if asked.index else "",
+    )
+    return gathering.edition(
+        engine_version=__version__,
+        period=period_words(period),
+        sections=[sections[row.name] for row in rows if row.name in sections],
+        inspection=asked.inspection,
+        over=over,
+    )
+
+
+def _section(course: Course, asked: Commission, as_of: datetime) -> Section:
+    covered = course.coverage.total if course.coverage and course.coverage.total.expected else None
+    target = shown_target(course.standing, as_of)
+    since = {}
+    for shown in (*target.failing, *target.waived):
+        first = failing_since(course.phases, shown.rule.id)
+        if first is not None:
+            since[shown.rule.id] = (lasting(as_of - first), moment(first))
+    return Section(
+        target=target,
+        lines=lines(course, asked.period, as_of=as_of),
+        coverage=f"{covered.read:,} of {covered.expected:,} reads made in the period: {tally_words(covered)}" if covered else "",
+        since=since,
+    )
+
+
+def _write_pages(store: "Store", asked: Commission, made: Edition, folder: Path) -> None:
+    """A page for each server of a fleet, one after the other."""
+    assert made.over is not None
+    names = [target.name for target in asked.targets]
+    for course in store.courses(names, start=asked.period.start, end=asked.period.end):
+        page = render_target(_section(course, asked, made.over.as_of), title=made.title, period=made.period, back=f"../{asked.stem}.html")
+        write(page, folder / asked.stem / f"{anchor_of(course.name)}.html")
+    for target in asked.targets:
+        path = folder / asked.stem / f"{anchor_of(target.name)}.html"
+        if not path.exists():  # never on record
+            section = Section(target=shown_target(Standing(target=target), made.over.as_of))
+            write(render_target(section, title=made.title, period=made.period, back=f"../{asked.stem}.html"), path)
+
+
+_POPULATION = {"added": "added", "left": "taken out", "retired": "retired", "renamed": "renamed", "paused": "paused", "rescheduled": "rescheduled"}
+
+
+def _population(store: "Store", period: Period) -> list[str]:
+    """Where the list of servers comes from, and who joined and left in the period."""
+    said = []
+    configurations = store.records_of(Kind.CONFIGURATION, before=period.end)
+    if configurations:
+        newest = configurations[-1]
+        said.append(f"by the configuration with SHA-256 {newest['digest'][:16]}…, on record since {moment(datetime.fromisoformat(newest['at']))}")
+    names, acts = store.names_by_number(), dict[str, list[str]]()
+    for body in store.records_of(Kind.TARGET, before=period.end):
+        if datetime.fromisoformat(body["at"]) >= period.start and body.get("act") in _POPULATION:
+            acts.setdefault(body["act"], []).append(str(body.get("name") or names.get(body["target"], f"target {body['target']}")))
+    for act, word in _POPULATION.items():
+        its = sorted(set(acts.get(act, ())))
+        if its:
+            said.append(f"{word} in the period: {', '.join(its[:NAMED])}{f' and {len(its) - NAMED} more' if len(its) > NAMED else ''}")
+    return said
+
+
+def figures_in(folder: Path) -> list[dict[str, Any]]:
+    """What the reports in `folder` say of themselves, the oldest first; a file that is none of ours, or says nothing, is passed over.
+
+    Raises:
+        StoreError: The folder cannot be read.
+    """
+    found = []
+    try:
+        there = sorted(path for path in folder.iterdir() if last_day(path.name) and path.is_file() and not path.is_symlink())
+    except OSError as failure:
+        raise StoreError(f"{folder}: cannot be read: {failure.strerror}", hint="who may look into the folder?") from failure
+    for path in there:
+        try:
+            with path.open("rb") as stream:
+                figures = figures_of_page(stream.read(_HEAD_BYTES).decode("utf-8", "replace"))
+        except OSError as failure:
+            raise StoreError(f"{path}: cannot be read: {failure.strerror}", hint="who may read the reports?") from failure
+        if figures is not None:
+            found.append({**figures, "file": path.name})
+    return sorted(found, key=lambda one: (str(one["last"]), str(one["first"]), str(one["file"])))
+
+
+_HEAD_BYTES = 16 * 1024

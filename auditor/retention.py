@@ -2,7 +2,6 @@
 each day, a person by hand; what it came to is told alike.
 """
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from auditor.config import Retention
 from auditor.errors import StoreError
+from auditor.report.index import last_day
 
 if TYPE_CHECKING:
     from auditor.store.care import Pruned
@@ -62,6 +62,8 @@ def remove(
     gone = []
     for path in old if go_on() else ():
         try:
+            for beside in companions(path):
+                beside.rmdir() if beside.is_dir() else beside.unlink()
             path.unlink()
             gone.append(path)
         except OSError as failure:
@@ -70,20 +72,23 @@ def remove(
 
 
 def reports_before(day: date, folder: Path) -> list[Path]:
-    """The reports in `folder` that are of a day before `day`, the oldest first; never the newest, and no file that is not named as ours are.
+    """The reports in `folder` on what was before `day`, the oldest first; never the newest, and no file that is not named as ours are.
 
     Raises:
         StoreError: The folder cannot be read; one that is not there has no reports.
     """
     try:
-        there = (
-            [path for path in folder.iterdir() if _DATED.fullmatch(path.name) and path.is_file() and not path.is_symlink()] if folder.exists() else []
-        )
+        there = list(folder.iterdir()) if folder.exists() else []
+        dated = [(on, path.name, path) for path in there if (on := last_day(path.name)) and path.is_file() and not path.is_symlink()]
     except OSError as failure:
         raise StoreError(f"{folder}: cannot be read: {failure.strerror}", hint="who may look into the folder?") from failure
-    dated = sorted(there, key=lambda path: path.name)  # their dates sort as text does
-    return [path for path in dated[:-1] if path.name < f"smtp-report-{day.isoformat()}"]
+    return [path for on, _, path in sorted(dated)[:-1] if on < day]
 
 
-_DATED = re.compile(r"smtp-report-[0-9]{4}-[0-9]{2}-[0-9]{2}\.html")
-"""As `publish.write_report` names them."""
+def companions(report: Path) -> list[Path]:
+    """What lies beside a report and belongs to it: the CSV and the pages of a fleet, then their folder."""
+    beside, pages = report.with_suffix(".csv"), report.with_suffix("")
+    found = [beside] if beside.is_file() and not beside.is_symlink() else []
+    if pages.is_dir() and not pages.is_symlink():
+        found += [*sorted(path for path in pages.iterdir() if path.suffix == ".html" and path.is_file() and not path.is_symlink()), pages]
+    return found

@@ -23,12 +23,13 @@ def main() -> None:
             pass
         address = (Path(folder) / "report.html").as_uri()
         browser = playwright.chromium.launch(executable_path=program, args=CHROMIUM)
-        for scheme in ("light", "dark"):
-            page = browser.new_page(viewport={"width": 1100, "height": 1200}, color_scheme=scheme)
+        for scheme, place in (("light", "body"), ("dark", "section.server")):
+            page = browser.new_page(viewport={"width": 1040, "height": 1080}, color_scheme=scheme)
             page.goto(address)
+            page.locator(place).first.evaluate("place => place.scrollIntoView()")
             page.screenshot(path=IMAGES / f"report-{scheme}.png")
             page.close()
-        page = browser.new_page(viewport={"width": 794, "height": 1123})  # A4 at 96 dots an inch
+        page = browser.new_page(viewport={"width": 720, "height": 1018})  # the shape of A4
         page.emulate_media(media="print")
         page.goto(address)
         page.screenshot(path=IMAGES / "report-print.png")

@@ -65,7 +65,7 @@ def prune(settings: Settings, keep: str | None, keep_delivered: str | None, dry_
     Exit code 74: something could not be removed.
     """
     settings.configure_logging()
-    from auditor import retention
+    from auditor import publish, retention
     from auditor.app import now, os_account
     from auditor.config import KEEP_DELIVERED_S, Retention
     from auditor.store.store import Store
@@ -83,6 +83,8 @@ def prune(settings: Settings, keep: str | None, keep_delivered: str | None, dry_
         else:
             recorder = {"account": os_account(), "host": platform.node()}
             done = retention.remove(store, config.report_folder, keeping, at=at, reason=f"older than {said}", recorder=recorder)
+            if done.reports:
+                publish.refresh_index(config.report_folder)
     if form == "json":
         print_json(_pruned_document(done, dry_run))
     else:

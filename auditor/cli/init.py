@@ -62,6 +62,8 @@ vars: {}                                # settings of the policies for every ser
 report:
   folder: reports
   schedule: {cron: "0 6 * * mon", timezone: UTC}
+  # timezone: Europe/Berlin          # whose days and weeks a report counts; else UTC
+  # due_days: {critical: 7, high: 30}   # how soon a failure is to be mended
 spread: 60s                             # targets on one schedule are read up to this much apart
 late_after: 5m                          # a read that begins later than this after its time counts as late
 workers: 16                             # reads side by side

@@ -31,6 +31,7 @@ from auditor.config.values import (
     Label,
     Name,
     Secret,
+    SeverityWord,
     Spread,
     Strict,
     Text,
@@ -45,7 +46,7 @@ from auditor.config.values import (
 )
 from auditor.core import model, slots
 from auditor.core.addresses import is_loopback, proxy_fault, url_fault
-from auditor.core.model import Heartbeat, Schedule, SecretRef, Target
+from auditor.core.model import Heartbeat, Schedule, SecretRef, Severity, Target
 from auditor.errors import ConfigError, did_you_mean
 
 __all__ = ["FILE_NAME", "KEEP_DELIVERED_S", "WAIVERS_NAME", "Alerts", "Config", "Retention", "TargetSettings", "flat", "json_schema", "load"]
@@ -76,9 +77,10 @@ class Config:
     """A configuration that was understood whole. Paths are absolute.
 
     `vars` and `target_vars` set policy vars; whoever loads the policies checks them. `waivers` is the file of waivers, None where there is none.
-    `baselines` is the folder that approvals are imported from, None where they are given on the command line. `events` is the file that a SIEM
-    reads along, `heartbeat` the address that is called after each sweep; None where there is none. `retention` is what a daemon removes
-    each day; None for nothing.
+    `baselines` is the folder that approvals are imported from, None where they are given on the command line. A report counts days and weeks by
+    the clocks of `report_timezone`, and a failure is to be mended within `due_days`, by its severity. `events` is the file that a SIEM reads along,
+    `heartbeat` the address that is called after each sweep; None where there is none. `retention` is what a daemon removes each day; None for
+    nothing.
     """
 
     file: Path
@@ -89,6 +91,8 @@ class Config:
     baselines: Path | None
     report_folder: Path
     report_schedule: Schedule
+    report_timezone: str
+    due_days: Mapping[Severity, int]
     fingerprint_key: SecretRef
     spread_s: int
     late_after_s: int
@@ -156,6 +160,8 @@ def understood(source: yamlfile.YamlFile, path: Path) -> Config:
         baselines=_folder(source, folder, content.baselines, ("baselines",)) if content.baselines else None,
         report_folder=beside(folder, content.report.folder),
         report_schedule=_schedule(source, content.report.schedule, ("report", "schedule")),
+        report_timezone=content.report.timezone,
+        due_days=_due_days(content.report.due_days),
         fingerprint_key=anchored(content.fingerprint_key, folder),
         spread_s=content.spread,
         late_after_s=content.late_after,
@@ -271,6 +277,8 @@ class _Report(Strict):
     folder: Text = "reports"
     # made when needed: an instance here would have its validator built at import, a second time
     schedule: _Schedule = Field(default_factory=lambda: _Schedule(cron="0 6 * * mon"))
+    timezone: Annotated[str, AfterValidator(known_zone)] = "UTC"
+    due_days: dict[SeverityWord, Annotated[int, Field(ge=1, le=3650)]] = {}
 
 
 class _Health(Strict):
@@ -302,6 +310,14 @@ class _File(Strict):
     grace: Annotated[Spread, Field(le=3600)] = 30
     health: _Health | None = None
     retention: _Retention | None = None
+
+
+DUE_DAYS = {Severity.CRITICAL: 7, Severity.HIGH: 30, Severity.MEDIUM: 90, Severity.LOW: 180}
+"""Within so many days a failure of this severity is to be mended, unless `report.due_days` says otherwise; one of severity info never."""
+
+
+def _due_days(given: Mapping[Severity, int]) -> Mapping[Severity, int]:
+    return {**DUE_DAYS, **given}
 
 
 # --- from the file to targets -------------------------------------------------------------------------------------

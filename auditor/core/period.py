@@ -1,37 +1,58 @@
-"""Periods as people name them: a day, an ISO week, a month, from one day to another. Pure; days are UTC."""
+"""Periods as people name them: a day, an ISO week, a month, from one day to another. Pure; days are UTC unless a zone is given."""
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 FORMS = "2026-11-24, 2026-W47, 2026-11, 2026-11-01..2026-11-15, today, this-week, last-week, this-month, last-month"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Period:
-    """From the begin of the day `first` to the end of the day `last` (UTC). `name` is how it was asked for."""
+    """From the begin of the day `first` to the end of the day `last`, by the clocks of `zone`. `name` is how it was asked for."""
 
     name: str
     first: date
     last: date
+    zone: str = "UTC"
 
     @property
     def start(self) -> datetime:
-        return datetime.combine(self.first, time.min, tzinfo=UTC)
+        return self._midnight(self.first)
 
     @property
     def end(self) -> datetime:
         """The first instant that is no longer in it."""
-        return datetime.combine(self.last + timedelta(days=1), time.min, tzinfo=UTC)
+        return self._midnight(self.last + timedelta(days=1))
+
+    @property
+    def key(self) -> str:
+        """One name for the same days, however they were asked for: `2026-W47`, `2026-11`, `2026-11-24`, else `2026-11-01_2026-11-15`."""
+        if self.first == self.last:
+            return self.first.isoformat()
+        if self.first.weekday() == 0 and self.last == self.first + timedelta(days=6):
+            return f"{self.first:%G-W%V}"
+        if self.first.day == 1 and self.last == _end_of_month(self.first):
+            return f"{self.first:%Y-%m}"
+        return f"{self.first.isoformat()}_{self.last.isoformat()}"
+
+    def _midnight(self, day: date) -> datetime:
+        # a midnight that a clock change skips is read with the offset before the change (PEP 495), which is its first instant all the same
+        return datetime.combine(day, time.min, tzinfo=ZoneInfo(self.zone) if self.zone != "UTC" else UTC).astimezone(UTC)
 
 
-def parse_period(text: str, *, today: date) -> Period:
-    """The period that `text` names, one of `FORMS`; words count from `today`.
+def parse_period(text: str, *, today: date, zone: str = "UTC") -> Period:
+    """The period that `text` names, one of `FORMS`; words count from `today`. Its days begin and end by the clocks of `zone`.
 
     Raises:
         ValueError: It names none; the message says why.
     """
+    return replace(_parsed(text, today=today), zone=zone)
+
+
+def _parsed(text: str, *, today: date) -> Period:
     named = _WORDS.get(text)
     if named is not None:
         first, last = named(today)

@@ -1,6 +1,7 @@
 """The sentences of a report: the verdict that can be repeated in a meeting, and what is said of each target."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from auditor.core.baseline import deviations as deviating
@@ -23,7 +24,6 @@ from auditor.core.model import (
 from auditor.report.profile import claim
 from auditor.report.wording import READ_WORDS, count, lasting, listed, moment
 
-_COMPLIANT = (Verdict.COMPLIANT, Verdict.COMPLIANT_WITH_WAIVERS)
 _WORDS = {
     Verdict.NON_COMPLIANT: "does not meet",
     Verdict.INDETERMINATE: "judged in part",
@@ -35,28 +35,86 @@ _STALE = timedelta(days=1)
 
 def fleet(standings: Sequence[Standing]) -> str:
     """The verdict in one sentence. What was not read is never said to be well."""
-    total = len(standings)
-    if total == 0:
-        return "No server is configured, so nothing was checked."
-    if total == 1:
-        return f"{standings[0].target.name} {_predicate(standings[0])}."
-    never = sum(standing.assessment is None for standing in standings)
-    unread = sum(_is_unread(standing) for standing in standings)
-    if never == total:
-        return f"{_none_of(total)} has been read yet."
-    if never + unread == total:
-        return f"{_none_of(total)} could be read, so nothing can be said about them."
-    judged = [standing for standing in standings if standing.assessment and not _is_unread(standing)]
-    good = [standing for standing in judged if _verdict(standing) in _COMPLIANT]
-    failing = sum(_verdict(standing) is Verdict.NON_COMPLIANT for standing in judged)
-    partly = len(judged) - len(good) - failing
-    rest = [
-        (partly, "could be judged only in part"),
-        (unread, "could not be read"),
-        (never, "was never read" if never == 1 else "were never read"),
-    ]
-    lead, said = _lead(total, failing, good), [f"{number} {words}" for number, words in rest if number]
-    return f"{lead}, and {said[0]}." if len(said) == 1 else f"{lead}; {listed(said)}." if said else f"{lead}."
+    summed = Fleet()
+    for standing in standings:
+        summed.add(standing)
+    return summed.sentence()
+
+
+@dataclass(slots=True)
+class Fleet:
+    """Sums up where targets stand, one after the other, for the sentence on all of them."""
+
+    total: int = 0
+    never: int = 0
+    unread: int = 0
+    failing: int = 0
+    partly: int = 0
+    good: int = 0
+    waived: int = 0
+    advice: int = 0
+    sources: set[str] = field(default_factory=set)
+    _only: Standing | None = None
+
+    def add(self, standing: Standing) -> None:
+        self.total += 1
+        self._only = standing if self.total == 1 else None
+        if standing.assessment is None:
+            self.never += 1
+        elif _is_unread(standing):
+            self.unread += 1
+        elif standing.assessment.verdict is Verdict.NON_COMPLIANT:
+            self.failing += 1
+        elif standing.assessment.verdict is Verdict.INDETERMINATE:
+            self.partly += 1
+        else:
+            self.good += 1
+            findings = standing.assessment.judgement.findings
+            excused = {waiver.rule for waiver in standing.assessment.waivers}
+            failing = [finding for finding in findings if finding.outcome in (RuleOutcome.FAIL, RuleOutcome.WAIVED)]
+            waived = sum(finding.rule in excused or finding.outcome is RuleOutcome.WAIVED for finding in failing)
+            self.waived, self.advice = self.waived + waived, self.advice + len(failing) - waived
+            if any(finding.standing for finding in findings):
+                self.sources.add(_source(standing))
+
+    def sentence(self, *, is_first: bool = False, expected: int = 0, read: int = 0) -> str:
+        """The verdict. `is_first`: nothing is on record before it. Of `expected` reads that were owed, `read` showed the profile."""
+        said = self._said().removesuffix(".")
+        if expected > read:
+            said += f"; {read:,} of {expected:,} reads that were owed were made"
+        if is_first and self._only is None:
+            said = f"{said[0].lower()}{said[1:]}"
+        return f"First report: {said}." if is_first else f"{said}."
+
+    def _said(self) -> str:
+        total, read = self.total, self.total - self.never - self.unread
+        if total == 0:
+            return "No server is configured, so nothing was checked."
+        if self._only is not None:
+            return f"{self._only.target.name} {_predicate(self._only)}."
+        if self.never == total:
+            return f"{_none_of(total)} has been read yet."
+        if read == 0:
+            return f"{_none_of(total)} could be read, so nothing can be said about them."
+        rest = [
+            (self.partly, "could be judged only in part"),
+            (self.unread, "could not be read"),
+            (self.never, "was never read" if self.never == 1 else "were never read"),
+        ]
+        lead, said = self._lead(), [f"{number:,} {words}" for number, words in rest if number]
+        return f"{lead}, and {said[0]}." if len(said) == 1 else f"{lead}; {listed(said)}." if said else f"{lead}."
+
+    def _lead(self) -> str:
+        total, failing, good = self.total, self.failing, self.good
+        if failing == total:
+            return f"{_none_of(total)} meets the policy"
+        if failing:
+            return f"{failing:,} of {total:,} servers {'does' if failing == 1 else 'do'} not meet the policy"
+        if not good:
+            return f"{_none_of(total)} could be judged in full"
+        who = ("Both servers meet" if total == 2 else f"All {total:,} servers meet") if good == total else f"{good:,} of {total:,} servers meet"
+        aside = _aside(waived=self.waived, advice=self.advice, sources=self.sources)
+        return f"{f'1 of {total:,} servers meets' if good == 1 else who} the policy{aside}"
 
 
 def target(standing: Standing) -> str:
@@ -163,17 +221,6 @@ def profile_note(standing: Standing, as_of: datetime | None) -> str:
     return ""
 
 
-def _lead(total: int, failing: int, good: Sequence[Standing]) -> str:
-    if failing == total:
-        return f"{_none_of(total)} meets the policy"
-    if failing:
-        return f"{failing} of {total} servers {'does' if failing == 1 else 'do'} not meet the policy"
-    if not good:
-        return f"{_none_of(total)} could be judged in full"
-    who = ("Both servers meet" if total == 2 else f"All {total} servers meet") if len(good) == total else f"{len(good)} of {total} servers meet"
-    return f"{'1 of ' + str(total) + ' servers meets' if len(good) == 1 else who} the policy{_qualified(good)}"
-
-
 def _predicate(standing: Standing) -> str:
     assessment = standing.assessment
     if assessment is None:
@@ -187,7 +234,7 @@ def _predicate(standing: Standing) -> str:
         case Verdict.INDETERMINATE:
             return "could be judged only in part"
         case Verdict.COMPLIANT | Verdict.COMPLIANT_WITH_WAIVERS:
-            return f"meets the policy{_qualified([standing])}"
+            return f"meets the policy{_qualified(standing)}"
 
 
 def _fails(failing: Sequence[Finding]) -> str:
@@ -196,19 +243,17 @@ def _fails(failing: Sequence[Finding]) -> str:
     return f"{count(len(failing), 'rule')} {'fails' if len(failing) == 1 else 'fail'} ({listed(counts)})"
 
 
-def _qualified(good: Sequence[Standing]) -> str:
+def _qualified(good: Standing) -> str:
     """What a good verdict must not hide: waived failures, advice that was not taken, and what the source cannot show."""
-    findings = [finding for standing in good if standing.assessment for finding in standing.assessment.findings]
-    waived = sum(finding.outcome is RuleOutcome.WAIVED for finding in findings)
-    advice = sum(finding.outcome is RuleOutcome.FAIL for finding in findings)
+    one = Fleet()
+    one.add(good)
+    return _aside(waived=one.waived, advice=one.advice, sources=one.sources)
+
+
+def _aside(*, waived: int, advice: int, sources: Collection[str]) -> str:
     apart = [f"{count(waived, 'waived failure')}"] * bool(waived) + [f"{count(advice, 'failure')} of severity info"] * bool(advice)
-    sources = sorted({_source(standing) for standing in good if _has_limits(standing)})
     aside = f" with {listed(apart)}" if apart else ""
-    return f"{aside}, as far as {sources[0] if len(sources) == 1 else 'the API'} shows" if sources else aside
-
-
-def _has_limits(standing: Standing) -> bool:
-    return standing.assessment is not None and any(finding.standing for finding in standing.assessment.judgement.findings)
+    return f"{aside}, as far as {next(iter(sources)) if len(sources) == 1 else 'the API'} shows" if sources else aside
 
 
 _OF_THE_SOURCE = (Group.PROFILE, Group.READING, Group.DERIVED)
@@ -230,13 +275,9 @@ def _source(standing: Standing) -> str:
             return "the API"
 
 
-def _verdict(standing: Standing) -> Verdict | None:
-    return standing.assessment.verdict if standing.assessment else None
-
-
 def _is_unread(standing: Standing) -> bool:
     return standing.assessment is not None and not standing.assessment.observation.outcome.is_observed
 
 
 def _none_of(total: int) -> str:
-    return "Neither server" if total == 2 else f"None of the {total} servers"
+    return "Neither server" if total == 2 else f"None of the {total:,} servers"

@@ -46,7 +46,7 @@ def entries(history: History, *, within: Span | None = None) -> tuple[Entry, ...
     moved = [one for one in history.moved if within is None or _lies(one, within)]
     found = [
         *([_begun(history.first_read)] if history.first_read else []),
-        *(_event(event) for event in history.events),
+        *(of_event(event) for event in history.events),
         *_ignored(moved),
         *_shapes(moved),
         *(_approved(approval) for approval in history.approvals),
@@ -82,7 +82,7 @@ def then(history: History, stretch: Stretch, snapshot: Snapshot, *, at: datetime
         stretch=stretch,
         snapshot=snapshot,
         approved=baseline(known, at),
-        open=tuple(_event(event) for event in events if event.state is EventState.OPEN),
+        open=tuple(of_event(event) for event in events if event.state is EventState.OPEN),
         day=entries(past, within=(day[0], min(day[1], at))),
     )
 
@@ -117,7 +117,7 @@ _ENDED = {
 }
 
 
-def _event(event: DriftEvent) -> Entry:
+def of_event(event: DriftEvent) -> Entry:
     told, reference = event.change, said(event.subject, event.reference)
     ended = (event.ended_after, event.ended_by) if event.ended_by else None
     when = happened(event.not_before, event.not_after)

@@ -58,10 +58,10 @@ def view(
     `as_of` is the newest observation's end unless given: there is no clock in here, so the same data gives the same report. `period` is a text.
     `in_file` are the waivers of the configuration; those that excused a recorded failure stand in its assessment, whatever the file says by now.
     """
-    installation = _installation(inspection) if inspection else ()
+    installation = installation_of(inspection) if inspection else ()
     ends = [standing.assessment.observation.ended_at for standing in standings if standing.assessment]
     as_of = as_of or max(ends, default=None)
-    targets = tuple(sorted((_target(standing, as_of) for standing in standings), key=_worst_first))
+    targets = tuple(sorted((shown_target(standing, as_of) for standing in standings), key=_worst_first))
     changes = sorted((change for target in targets for change in target.changes), key=lambda c: (-c.change.severity.rank, c.target, c.change.field))
     return View(
         title=title,
@@ -73,7 +73,7 @@ def view(
         counts=_counts(finding for target in targets for finding in target.findings),
         reconciliation=_reconciliation(targets),
         warnings=(
-            *map(_warning, (shown for shown in installation if shown.status is Status.FAIL)),
+            *map(warning_of, (shown for shown in installation if shown.status is Status.FAIL)),
             *(warning for target in sorted(targets, key=lambda t: t.name) for warning in target.warnings),
         ),
         targets=targets,
@@ -91,7 +91,7 @@ def view(
     )
 
 
-_STATUS_OF = {
+STATUS_OF = {
     RuleOutcome.FAIL: Status.FAIL,
     RuleOutcome.ERROR: Status.UNKNOWN,
     RuleOutcome.NOT_EVALUATED: Status.UNKNOWN,
@@ -100,7 +100,7 @@ _STATUS_OF = {
     RuleOutcome.NOT_APPLICABLE: Status.NEUTRAL,
 }
 
-_STATUS_OF_VERDICT = {
+STATUS_OF_VERDICT = {
     Verdict.NON_COMPLIANT: Status.FAIL,
     Verdict.INDETERMINATE: Status.UNKNOWN,
     Verdict.COMPLIANT_WITH_WAIVERS: Status.WAIVED,
@@ -111,8 +111,9 @@ _STATUS_OF_VERDICT = {
 # --- one target ---------------------------------------------------------------------------------------------------
 
 
-def _target(standing: Standing, as_of: datetime | None) -> ShownTarget:
-    name, assessment, anchor = standing.target.name, standing.assessment, _anchor(standing.target.name)
+def shown_target(standing: Standing, as_of: datetime | None) -> ShownTarget:
+    """One target as a reader meets it, in a report as of `as_of`."""
+    name, assessment, anchor = standing.target.name, standing.assessment, anchor_of(standing.target.name)
     rules = {rule.id: rule for rule in standing.policy.rules} if standing.policy else {}
     excusing = {waiver.rule: waiver for waiver in assessment.waivers} if assessment else {}
     findings = [_finding(name, anchor, finding, rules, excusing.get(finding.rule)) for finding in (assessment.findings if assessment else ())]
@@ -122,7 +123,7 @@ def _target(standing: Standing, as_of: datetime | None) -> ShownTarget:
     return ShownTarget(
         standing=standing,
         anchor=anchor,
-        status=_STATUS_OF_VERDICT[assessment.verdict] if assessment else Status.UNKNOWN,
+        status=STATUS_OF_VERDICT[assessment.verdict] if assessment else Status.UNKNOWN,
         word=sentences.word(standing),
         sentence=sentences.target(standing),
         counts=_counts(findings),
@@ -151,7 +152,7 @@ def _finding(target: str, anchor: str, finding: Finding, rules: dict[str, RuleTe
         id=f"{target}/{finding.rule}",
         anchor=f"{anchor}.{finding.rule}",
         rule=rules.get(finding.rule) or RuleText(id=finding.rule, title=finding.rule),
-        status=_STATUS_OF[finding.outcome],
+        status=STATUS_OF[finding.outcome],
         finding=finding,
         leaves=_leaves(finding),
         applies=tuple(_applies(leaf) for leaf in finding.applies if leaf.fact != "profile.configured"),
@@ -161,22 +162,24 @@ def _finding(target: str, anchor: str, finding: Finding, rules: dict[str, RuleTe
     )
 
 
-def _installation(inspection: Inspection) -> tuple[ShownFinding, ...]:
+def installation_of(inspection: Inspection) -> tuple[ShownFinding, ...]:
+    """What the rules about the auditor's own record came to."""
     rules = {rule.id: rule for rule in inspection.policy.rules}
     return tuple(_finding("installation", "installation", finding, rules, None) for finding in inspection.findings)
 
 
-def _warning(shown: ShownFinding) -> str:
+def warning_of(shown: ShownFinding) -> str:
     """A failing rule about the installation itself: no target's section has it."""
     found = "; ".join(f"{leaf.fact} is {leaf.observed}" for leaf in shown.leaves)
     return f"The auditor's own record: {shown.rule.id} {shown.rule.title}. It fails ({shown.severity}): {found}. {shown.rule.remediation}"
 
 
 def _applies(leaf: Leaf) -> str:
-    return f"your var {leaf.fact[1:]} is not set" if _is_unset_var(leaf) else f"{leaf.fact} is {actual_text(leaf)}"
+    return f"your var {leaf.fact[1:]} is not set" if is_unset_var(leaf) else f"{leaf.fact} is {actual_text(leaf)}"
 
 
-def _is_unset_var(leaf: Leaf) -> bool:
+def is_unset_var(leaf: Leaf) -> bool:
+    """Whether the rule waits for a var that nobody has set."""
     return leaf.fact.startswith("$") and leaf.level is not Level.TRUE and (leaf.state is State.UNSET or leaf.actual in ([], ()))
 
 
@@ -195,7 +198,7 @@ def _changes(standing: Standing) -> tuple[ShownChange, ...]:
     if assessment is None:
         return ()
     start, end = assessment.previous_at, assessment.observation.ended_at
-    return tuple(_change(standing, change, start, end) for change in assessment.changes)
+    return tuple(shown_change(standing, change, start, end) for change in assessment.changes)
 
 
 def _earlier(standing: Standing) -> tuple[ShownChange, ...]:
@@ -204,7 +207,7 @@ def _earlier(standing: Standing) -> tuple[ShownChange, ...]:
     newest = standing.assessment.observation.started_at if standing.assessment else None
     older = [moved for moved in standing.moved if moved.not_after != newest]
     return tuple(
-        _change(standing, change, moved.not_before, moved.not_after)
+        shown_change(standing, change, moved.not_before, moved.not_after)
         for moved in older
         for change in moved.changes
         if (change.subject, change.before, change.after) not in open_now
@@ -214,11 +217,12 @@ def _earlier(standing: Standing) -> tuple[ShownChange, ...]:
 def _drift(standing: Standing) -> tuple[ShownChange, ...]:
     """The drift events that are open, as changes: each names an interval, and what it is measured by."""
     events = standing.assessment.drift.open if standing.assessment else ()
-    shown = (_change(standing, event.change, event.not_before, event.not_after) for event in events)
+    shown = (shown_change(standing, event.change, event.not_before, event.not_after) for event in events)
     return tuple(replace(one, told=sentences.of_event(event)) for one, event in zip(shown, events, strict=True))
 
 
-def _change(standing: Standing, change: FieldChange, start: datetime | None, end: datetime) -> ShownChange:
+def shown_change(standing: Standing, change: FieldChange, start: datetime | None, end: datetime) -> ShownChange:
+    """A change of one field, dated by the reads around it."""
     start = change.since or start
     return ShownChange(
         target=standing.target.name,
@@ -353,7 +357,7 @@ def _needed_vars(targets: Sequence[ShownTarget]) -> tuple[NeededVar, ...]:
     for target in targets:
         for shown in target.not_applicable:
             for leaf in shown.finding.applies:
-                if _is_unset_var(leaf):
+                if is_unset_var(leaf):
                     rules, names = waiting.setdefault(leaf.fact.removeprefix("$"), (set(), set()))
                     rules.add(shown.rule.id)
                     names.add(target.name)
@@ -382,6 +386,6 @@ def _worst_first(target: ShownTarget) -> tuple[int, int, int, str]:
     return _RANK.index(target.status), -worst, -target.counts.fail, target.name
 
 
-def _anchor(name: str) -> str:
+def anchor_of(name: str) -> str:
     """The name as part of an id: letters, digits and hyphens stay, anything else is its code point; no two names share one."""
     return "".join(c if c.isascii() and (c.isalnum() or c == "-") else f"_{ord(c):x}_" for c in name)

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
 
 from auditor.core.canonical import canonical
 from auditor.core.coverage import MissedBecause, Served, Terms, newest_owed, open_at, owed
@@ -278,6 +278,11 @@ def _all_terms(connection: Connection, path: Path, *which: ColumnElement[bool]) 
     for row in connection.execute(select(terms_table).where(*which).order_by(terms_table.c.id)):
         found.setdefault(row.target_id, []).append(_terms(path, row.document, row.since))
     return {target_id: tuple(its) for target_id, its in found.items()}
+
+
+def of_row(path: Path, row: Row[Any]) -> Terms:
+    """The terms that a row of the table holds."""
+    return _terms(path, row.document, row.since)
 
 
 @lru_cache(maxsize=MAX_KEPT)

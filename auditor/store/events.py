@@ -50,7 +50,7 @@ def of_targets(
     query = select(events, tables.targets.c.name).join(tables.targets).where(events.c.target_id.in_(target_ids), wanted).order_by(events.c.id)
     found: dict[int, list[DriftEvent]] = {}
     for row in connection.execute(query):
-        found.setdefault(row.target_id, []).append(_event(path, row))
+        found.setdefault(row.target_id, []).append(of_row(path, row))
     return {target_id: tuple(its) for target_id, its in found.items()}
 
 
@@ -152,10 +152,11 @@ def _of(target_id: int) -> Select[Any]:
 
 
 def _all(connection: Connection, path: Path, query: Select[Any]) -> tuple[DriftEvent, ...]:
-    return tuple(_event(path, row) for row in connection.execute(query))
+    return tuple(of_row(path, row) for row in connection.execute(query))
 
 
-def _event(path: Path, row: Row[Any]) -> DriftEvent:
+def of_row(path: Path, row: Row[Any]) -> DriftEvent:
+    """The event that a row holds, which has the target's name beside it."""
     beside = {name: row._mapping[name] for name in ("state", "not_before", "not_after", "ended_after", "ended_by")}
     return rebuilt(path, "drift event", lambda text: _from_texts(text, row.attribution, target=row.name, number=row.id, **beside), row.document)
 

@@ -146,7 +146,8 @@ def entries(connection: Connection, *, after: int = 0, newest: int | None = None
     return _entries(connection, query)
 
 
-def _between(connection: Connection, first: int, last: int) -> Iterator[Entry]:
+def between(connection: Connection, first: int, last: int) -> Iterator[Entry]:
+    """The records from number `first` to number `last`, in order."""
     return _entries(connection, select(ledger).where(ledger.c.seq.between(first, last)).order_by(ledger.c.seq))
 
 
@@ -199,11 +200,11 @@ def _each(connection: Connection) -> Iterator[Entry | Fault]:
     numbers = connection.execute(select(ledger.c.seq).order_by(ledger.c.seq)).yield_per(BATCH).scalars()
     for some in numbers.partitions():
         try:
-            yield from list(_between(connection, some[0], some[-1]))
+            yield from list(between(connection, some[0], some[-1]))
         except _UNREADABLE:
             for seq in some:
                 try:
-                    yield from list(_between(connection, seq, seq))
+                    yield from list(between(connection, seq, seq))
                 except _UNREADABLE as error:
                     yield Fault(seq=seq, what=f"it cannot be read: {error}")
 

@@ -14,6 +14,7 @@ from typing import Any, Self
 
 from sqlalchemy import Connection, Engine, func, select, update
 
+from auditor.core.course import Course
 from auditor.core.coverage import Coverage, MissedBecause, cover
 from auditor.core.history import History, Stretch
 from auditor.core.ledger import Kind
@@ -43,6 +44,7 @@ from auditor.store import (
     calendar,
     care,
     condition,
+    courses,
     events,
     history,
     inspection,
@@ -452,6 +454,39 @@ class Store:
         """Where `target` stood by the last read at or before `at`, as it was recorded; None where it was not read by then."""
         with self._reading() as connection:
             return history.standing_at(connection, self._path, target, at)
+
+    def courses(self, names: Sequence[str], *, start: datetime, end: datetime) -> Iterator[Course]:
+        """What is recorded of each target called so for the period `[start, end)`, in this order, one at a time and all as of one moment.
+
+        One that is not on record is left out.
+        """
+        with self._reading() as connection:
+            yield from courses.of_targets(connection, self._path, names, start=start, end=end)
+
+    def head_before(self, end: datetime) -> tuple[int, bytes]:
+        """Number and link of the last record of the ledger that was made before `end`."""
+        with self._reading() as connection:
+            return courses.head_before(connection, end)
+
+    def records_of(self, *kinds: Kind, before: datetime) -> list[dict[str, Any]]:
+        """The bodies of the records of these kinds, none of which is a read, made before `before`; the oldest first."""
+        with self._reading() as connection:
+            return courses.records_of(connection, kinds, before=before)
+
+    def newest_known(self) -> datetime | None:
+        """The last instant of which anything is on record."""
+        with self._reading() as connection:
+            return courses.newest_known(connection)
+
+    def names_by_number(self) -> dict[int, str]:
+        """What the ledger calls targets by, and their names."""
+        with self._reading() as connection:
+            return courses.names_by_number(connection)
+
+    def policy_documents(self, digests: Sequence[str]) -> dict[str, dict[str, Any]]:
+        """The policies with these digests, as they read when they judged; one that is not on record is left out."""
+        with self._reading() as connection:
+            return courses.policy_documents(connection, self._path, digests)
 
     def backup(self, path: Path) -> tuple[int, bytes]:
         """Write the database as it is now to a new file at `path`, whole or not at all; runs go on meanwhile. Returns the ledger's head in the copy.

@@ -151,7 +151,7 @@ def test_what_needs_a_permission_of_its_own_is_off_unless_it_is_asked_for(tmp_pa
         ("timeout: 20s", "no_proxy: [corp.example, 5]", "12: defaults.no_proxy.1 must be text", ""),
         ("timeout: 20s", 'ca_file: "~nobody-of-that-name/x"', "is no path", ""),
         ("timeout: 20s", "client_certificate: {cert: x}", "12: nothing is called 'cert' here", "did you mean 'certificate'?"),
-        ("timeout: 20s", "timeout: 20s\nreport: {dir: x}", "13: nothing is called 'dir' here", "known here: folder, schedule"),
+        ("timeout: 20s", "timeout: 20s\nreport: {dir: x}", "13: nothing is called 'dir' here", "known here: due_days, folder, schedule, timezone"),
         ("timeout: 20s", "timeout: 20s\ndatabase: postgresql://db/x", "13: only SQLite is supported", ""),
         ("timeout: 20s", "timeout: 20s\npolicies: [nowhere]", "13: policies: ", ""),
         ("timeout: 20s", "timeout: 20s\nfingerprint_key: abcdef", "13: fingerprint_key: a secret stands here by reference only", ""),

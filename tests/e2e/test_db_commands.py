@@ -5,7 +5,7 @@ import re
 import shutil
 import sqlite3
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -118,6 +118,30 @@ def test_only_reports_that_are_named_as_ours_are_old_and_never_the_newest(tmp_pa
     assert retention.reports_before(day, tmp_path / "nowhere") == []
     with pytest.raises(StoreError, match=r"notes\.txt: cannot be read"):
         retention.reports_before(day, tmp_path / "notes.txt")
+
+
+def test_reports_of_weeks_and_months_are_as_old_as_their_last_day(tmp_path: Path) -> None:
+    names = ["smtp-report-2024-W09.html", "smtp-report-2024-02.html", "smtp-report-2024-02-27_2024-03-04.html", "smtp-report-2024-W12.html"]
+    for name in [*names, "smtp-report-2024-W60.html", "smtp-report-2024-W09-part-0123abcd.html"]:
+        (tmp_path / name).touch()
+    found = retention.reports_before(date(2024, 3, 4), tmp_path)
+
+    assert [path.name for path in found] == ["smtp-report-2024-02.html", "smtp-report-2024-W09.html"]
+
+
+def test_what_lies_beside_a_report_goes_with_it_and_the_list_is_written_anew(aged: Site) -> None:
+    folder = aged.folder / "reports"
+    pages = folder / "smtp-report-2020-W09"
+    pages.mkdir()
+    for path in (folder / "smtp-report-2020-W09.html", folder / "smtp-report-2020-W09.csv", pages / "prod.html", folder / "index.html"):
+        path.write_text("<p>", encoding="utf-8")
+    (pages / "notes.txt").touch()
+    assert aged.run("db", "prune")[0] == 74, "a file that is not ours keeps its folder, and is named"
+    assert (pages / "notes.txt").exists()
+    (pages / "notes.txt").unlink()
+    assert aged.run("db", "prune")[0] == 0
+    assert not pages.exists()
+    assert "There is no report" in (folder / "index.html").read_text(encoding="utf-8")
 
 
 def test_stats_say_size_growth_and_forecast_within_80_columns(aged: Site) -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor import alerts, daemon, publish
+from auditor import alerts, daemon
 from auditor.app import App
 from auditor.config import load
 from auditor.core.model import DeliveryState
@@ -73,7 +73,7 @@ def test_the_daemons_report_is_mailed_once_with_its_verdict_its_gaps_and_a_head_
                 daemon.Daemon(app)._report()
                 app.deliver()
         (mail,) = reports(mailbox)
-        (path,) = (site.folder / "reports").iterdir()
+        (path,) = (site.folder / "reports").glob("smtp-report-*")
         assert files_of(mail) == {path.name: path.read_bytes()}
         assert mail["Subject"] == "[auditor] report of 2026-11-22: 1 non-compliant"
         said = text_of(mail)
@@ -99,7 +99,7 @@ def test_a_report_that_no_channel_asks_for_is_written_and_mailed_to_nobody(site:
         with at(site, MONDAY) as app:
             daemon.Daemon(app)._report()
             app.deliver()
-        assert len(list((site.folder / "reports").iterdir())) == 1
+        assert len(list((site.folder / "reports").glob("smtp-report-*"))) == 1
         assert reports(mailbox) == []
 
 
@@ -109,7 +109,7 @@ def test_a_relay_that_is_down_gets_the_report_as_it_was_written_when_it_is_back(
     read(site)
     with at(site, MONDAY) as app:
         daemon.Daemon(app)._report()
-        written = app.config.report_folder / "smtp-report-2026-11-20.html"
+        written = app.config.report_folder / "smtp-report-2026-W47.html"
         content = written.read_bytes()
         assert app.deliver().retried == 1
     written.unlink()
@@ -158,7 +158,7 @@ def test_who_dies_between_writing_and_owing_owes_it_after_the_next_start_and_onc
         configure(site, mailbox.port, "report: attached")
         read(site)
         with at(site, MONDAY) as app:
-            publish.write_report(app.view(app.config.targets), app.config.report_folder)  # and there it ended
+            app.write_report(asked="last-week")  # and there it ended
         for minutes in (10, 20):
             with at(site, MONDAY + minutes * MINUTE) as app:
                 daemon.Daemon(app)._report_late()
@@ -211,8 +211,8 @@ def test_a_report_can_be_linked_or_is_when_it_is_too_large(site: Site, monkeypat
         (mail,) = reports(mailbox)
         assert files_of(mail) == {}
         said = text_of(mail)
-        assert "More: https://reports.corp.example/smtp/smtp-report-2026-11-20.html" in said
-        assert ("smtp-report-2026-11-20.html is too large to be sent along." in said) is is_too_large
+        assert "More: https://reports.corp.example/smtp/smtp-report-2026-W47.html" in said
+        assert ("smtp-report-2026-W47.html is too large to be sent along." in said) is is_too_large
 
 
 def test_by_hand_a_report_is_mailed_once_a_day_as_long_as_it_says_the_same(site: Site) -> None:

@@ -30,6 +30,7 @@ from auditor.core.model import (
     Verdict,
     Waiver,
 )
+from auditor.core.subject import Subject
 from tests.factories import KEY, NOT_OFFERED, UNSET, snapshot
 
 AT = datetime(2026, 11, 17, 9, 30, tzinfo=UTC)
@@ -38,17 +39,18 @@ EARLIER = AT - timedelta(minutes=15)
 RULES = (
     RuleText(
         id="CFG-001",
+        subject=Subject.TRANSPORT,
         title="Basic authentication runs over TLS",
         rationale="The relay password crosses the network as base64.\nWhoever listens can use it.",
         remediation="Turn on Use SSL in System Settings, SMTP Configuration, then change the relay password.",
         references=("RFC 4954 section 4", "https://www.rfc-editor.org/rfc/rfc8314"),
         controls=(("iso-27001-2022", ("8.24",)), ("nist-800-53r5", ("SC-8", "IA-5(1)(c)"))),
     ),
-    RuleText(id="CFG-006", title="Port is a submission port", rationale="Others relay.", remediation="Use 465 or 587."),
-    RuleText(id="CFG-009", title="Host is a fully qualified domain name"),
-    RuleText(id="CFG-013", title="Host is an approved relay"),
-    RuleText(id="CFG-028", title="No secret is sent in clear"),
-    RuleText(id="OAU-003", title="Token endpoint is https"),
+    RuleText(id="CFG-006", subject=Subject.TRANSPORT, title="Port is a submission port", rationale="Others relay.", remediation="Use 465 or 587."),
+    RuleText(id="CFG-009", subject=Subject.HOST, title="Host is a fully qualified domain name"),
+    RuleText(id="CFG-013", subject=Subject.HOST, title="Host is an approved relay"),
+    RuleText(id="CFG-028", subject=Subject.SECRETS, title="No secret is sent in clear"),
+    RuleText(id="OAU-003", subject=Subject.OAUTH, title="Token endpoint is https"),
 )
 POLICY = PolicyText(
     name="recommended", title="What is recommended", version=1, digest="9c41e0" + "0" * 58, rules=RULES, vars=(("allowed_ports", [465, 587]),)

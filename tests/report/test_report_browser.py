@@ -1,10 +1,8 @@
 """The HTML file in a real browser: nothing leaves it, nothing runs in it, and everybody can read it."""
 
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +10,7 @@ import pytest
 from auditor.core.model import Standing
 from auditor.report.formats import FORMATS
 from auditor.report.view import view
+from tests.report.browsing import Open, needs_browser, open_all, violations
 from tests.report.hostile import VALUES, hostile, hostile_trouble, hostile_waivers
 from tests.report.standings import (
     AT,
@@ -32,10 +31,7 @@ from tests.report.standings import (
 )
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser tests")
-axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe judges whether the report is accessible")
-
-_CHROMIUM = shutil.which("chromium") or shutil.which("chromium-headless-shell")
-pytestmark = pytest.mark.skipif(_CHROMIUM is None, reason="no Chromium on this machine")
+pytestmark = needs_browser
 
 FLEET = [
     standing(
@@ -55,39 +51,16 @@ FLEET = [
 WAIVERS = [WAIVER, replace(WAIVER, expires_at=AT), replace(WAIVER, targets=(), approved_on=date(2026, 12, 1)), *hostile_waivers("".join(VALUES))]
 STRANGE = [hostile("".join(VALUES)), hostile_trouble("x" * 200 + "邮件服务器" * 40)]
 
-Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as play:
-        chromium = play.chromium.launch(
-            executable_path=_CHROMIUM, args=["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking"]
-        )
-        yield chromium
-        chromium.close()
-
 
 @pytest.fixture
-def opened(browser: Any, tmp_path: Path) -> Iterator[Open]:
-    """Writes a report, opens it in a fresh browser context, and notes each request and each message of the console."""
-    contexts = []
+def opened(opened_page: Open) -> Open:
+    """Opens the report on where servers stand."""
 
-    def open_page(standings: list[Standing], *, edit: Callable[[str], str] = str, width: int = 1200, **options: Any) -> Any:
-        file = tmp_path / "report.html"
-        file.write_bytes(edit(FORMATS["html"](view(standings, engine_version="1.0", in_file=WAIVERS)).decode()).encode())
-        context = browser.new_context(viewport={"width": width, "height": 800}, **options)
-        contexts.append(context)
-        page = context.new_page()
-        page.requests, page.messages = [], []
-        page.on("request", lambda request: page.requests.append(request.url))
-        page.on("console", lambda message: page.messages.append(message.text))
-        page.goto(file.as_uri())
-        return page
+    def open_report(standings: list[Standing], *, edit: Callable[[str], str] = str, **options: Any) -> Any:
+        content = FORMATS["html"](view(standings, engine_version="1.0", in_file=WAIVERS)).decode()
+        return opened_page(edit(content).encode(), **options)
 
-    yield open_page
-    for context in contexts:
-        context.close()
+    return open_report
 
 
 def test_nothing_is_asked_for_but_the_file_itself(opened: Open) -> None:
@@ -128,7 +101,7 @@ def test_all_is_there_without_javascript_and_without_style(opened: Open) -> None
 @pytest.mark.parametrize("width", [320, 1200])
 def test_no_page_is_wider_than_its_window(opened: Open, standings: list[Standing], width: int) -> None:
     page = opened(standings, width=width)
-    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    open_all(page)
 
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
@@ -176,13 +149,13 @@ def test_a_link_to_a_result_within_a_closed_part_opens_it(opened: Open) -> None:
 )
 def test_axe_finds_nothing_with_everything_open(opened: Open, standings: list[Standing], look: dict[str, Any]) -> None:
     page = opened(standings, **look)
-    page.evaluate("document.querySelectorAll('details').forEach(each => each.open = true)")
+    open_all(page)
 
-    assert _violations(page) == []
+    assert violations(page) == []
 
 
 def test_axe_finds_nothing_as_it_first_opens(opened: Open) -> None:
-    assert _violations(opened(FLEET)) == []
+    assert violations(opened(FLEET)) == []
 
 
 def test_what_can_be_pressed_is_large_enough_and_shows_where_the_focus_is(opened: Open) -> None:
@@ -195,9 +168,3 @@ def test_what_can_be_pressed_is_large_enough_and_shows_where_the_focus_is(opened
         .map(each => [each.textContent.trim(), each.getBoundingClientRect()])
         .filter(([, box]) => box.width < 24 || box.height < 24).map(([text]) => text)"""
     assert page.evaluate(small) == []
-
-
-def _violations(page: Any) -> list[tuple[str, list[str]]]:
-    """What axe objects to, its best practices included."""
-    found = axe.Axe().run(page).response["violations"]
-    return [(violation["id"], [node["html"] for node in violation["nodes"]]) for violation in found]

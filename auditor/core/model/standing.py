@@ -11,11 +11,12 @@ from auditor.core.model.approval import Approval
 from auditor.core.model.assessment import Assessment
 from auditor.core.model.finding import FieldChange, Finding
 from auditor.core.model.snapshot import Snapshot
+from auditor.core.subject import Subject, subject_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleText:
-    """What a rule says to a reader. `controls` maps a framework's key to the control ids that the rule supports."""
+    """What a rule says to a reader. `controls` maps a framework's key to the control ids that the rule supports, `subject` is what it is about."""
 
     id: str
     title: str
@@ -23,6 +24,7 @@ class RuleText:
     remediation: str = ""
     references: tuple[str, ...] = ()
     controls: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    subject: Subject = Subject.OTHER
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +60,7 @@ class PolicyText:
                     remediation=rule["remediation"],
                     references=tuple(rule["references"]),
                     controls=tuple((framework, tuple(ids)) for framework, ids in sorted(rule["controls"].items())),
+                    subject=subject_of(rule.get("require")),
                 )
                 for rule in document["rules"]
             ),
