@@ -14,21 +14,26 @@ from auditor.core.attribution import attribute
 from auditor.core.coverage import Terms
 from auditor.core.derived import Tables, with_derived
 from auditor.core.evaluate import CompiledPolicy, judge
-from auditor.core.model import Assessment, AttributionVerdict, Finding, Judgement, Observation, Target, TargetText, Waiver
+from auditor.core.model import Assessment, AttributionVerdict, Fact, Finding, Judgement, Observation, Target, TargetText, Waiver
 from auditor.core.notices import Alerting
 from auditor.core.policy import EffectivePolicy, Rule, Var
 from auditor.core.slots import EPOCH, offset_of
 from auditor.core.waiver import laid_over
 from auditor.errors import StoreError
+from auditor.recent import Recent
 from auditor.store.run import Run, Stored
 
 if TYPE_CHECKING:
     from auditor.command.client import Reader
     from auditor.policyfile import PolicyBook
     from auditor.store.calendar import Planned
+    from auditor.store.memories import Memories
     from auditor.store.store import Store
 
 log = logging.getLogger("auditor.audit")
+
+MAX_KEPT = 4096
+"""Targets of which the key of the last judgement stays at hand."""
 
 FLAPPING = timedelta(days=30)
 """A field that goes to the same value and back again within this is told to flap."""
@@ -45,6 +50,7 @@ class Judge:
     """Judge only by the rules that support a control of this framework."""
     _compiled: dict[tuple[str, str], CompiledPolicy] = field(default_factory=dict, init=False, repr=False)
     _whole: dict[tuple[str, str], EffectivePolicy] = field(default_factory=dict, init=False, repr=False)
+    _keys: Recent[str, tuple[tuple[object, ...], str]] = field(default_factory=lambda: Recent(MAX_KEPT), init=False, repr=False)
     _shared: dict[int, tuple[EffectivePolicy, CompiledPolicy]] = field(default_factory=dict, init=False, repr=False)
     """By the identity of a policy, which stays the same as long as it is kept here."""
 
@@ -124,20 +130,33 @@ class Judge:
             secret_changed_at=past.secret_changed_at,
         )
         as_of = observation.started_at.date()
-        key = judgement_key(
-            observation,
-            policy_digest=policy.digest,
-            tables=self.tables.versions,
-            engine=__version__,
-            is_dated=policy.is_dated,
-            outside={name: collected[name] for name in sorted(policy.reads) if name in collected},
-        )
+        key = self._key(observation, policy, {name: collected[name] for name in sorted(policy.reads) if name in collected})
         findings = stored(key, as_of) if stored else None
         if findings is None:
             findings = judge(compiled, with_derived(collected, self.tables), as_of=as_of)
         judgement = Judgement(key=key, policy_digest=policy.digest, findings=findings)
         excusing = laid_over(findings, waivers, target=target.name, labels=dict(target.labels), at=observation.started_at)
         return assess(observation, judgement, past=past, org_domain=self.tables.org_domain, waivers=excusing, volatile=target.volatile)
+
+    def _key(self, observation: Observation, policy: EffectivePolicy, outside: Mapping[str, Fact]) -> str:
+        """The judgement's key; that of a target which gives the same cause as last is not digested anew."""
+        snapshot = observation.snapshot
+        seen = snapshot.digest if snapshot is not None else observation.outcome.value
+        # by the marks, since in Python `True == 1`; facts that say the same mostly have one
+        cause = (seen, policy.digest, observation.started_at.date() if policy.is_dated else None, *(fact.mark for fact in outside.values()))
+        last = self._keys.get(observation.target)
+        if last is not None and last[0] == cause:
+            return last[1]
+        key = judgement_key(
+            observation,
+            policy_digest=policy.digest,
+            tables=self.tables.versions,
+            engine=__version__,
+            is_dated=policy.is_dated,
+            outside=outside,
+        )
+        self._keys.put(observation.target, (cause, key))
+        return key
 
 
 @dataclass
@@ -156,13 +175,16 @@ class Auditor:
     events_fault: StoreError | None = field(default=None, init=False)
     """Why a result could not be appended there. It is on record all the same, and neither other targets nor alerts wait for that file."""
 
-    def audit(self, target: Target, *, at: datetime, force: bool = False) -> Assessment:
+    def audit(self, target: Target, *, at: datetime, force: bool = False, memories: "Memories | None" = None) -> Assessment:
         """Read `target` once, judge what it says, record it. The run serves the newest slot due at `at`, if nobody has yet.
+
+        `memories` are what the store remembers of the targets of a sweep that this one is among.
 
         Raises:
             StoreError: It cannot be recorded.
         """
-        observation, memory = self.reader.observe(target, self.store.memory(target.name), force=force)
+        remembered = memories.of(target.name) if memories is not None else self.store.memory(target.name)
+        observation, memory = self.reader.observe(target, remembered, force=force)
         policy = self.judge.policy_for(target).policy
 
         def conclude(read: Observation, past: Past, stored: Stored) -> Assessment:
@@ -213,10 +235,11 @@ class Auditor:
         """
         if not targets:
             return
+        memories = self.store.memories([target.name for target in targets])
         pool = ThreadPoolExecutor(max_workers=min(workers, len(targets)), thread_name_prefix="audit")
 
         def run(target: Target) -> Assessment:
-            return self.audit(target, at=clock(), force=force)
+            return self.audit(target, at=clock(), force=force, memories=memories)
 
         try:
             for done in as_completed([pool.submit(run, target) for target in targets]):

@@ -27,6 +27,7 @@ from auditor.core.slots import next_slot, offset_of
 from auditor.errors import AuditorError, ConfigError
 from auditor.health import HealthServer, Watched
 from auditor.instance import Held, only_one
+from auditor.store.memories import Memories
 
 log = logging.getLogger("auditor.daemon")
 
@@ -79,8 +80,9 @@ class Reads:
             with self._lock:
                 new = [target for target in due if target.name not in self._running]
                 self._running.update(target.name for target in new)
+            memories = self.app.store.memories([target.name for target in new])
             for target in new:
-                self._begin(target)
+                self._begin(target, memories)
         except Exception:  # an edge: a database that is locked for once must not end the alarm
             log.exception("what is due cannot be told")
 
@@ -94,9 +96,9 @@ class Reads:
             log.warning("reads were left: they took longer than the grace period", extra={"targets": sorted(self._running)})
         return not self._running
 
-    def _begin(self, target: Target) -> None:
+    def _begin(self, target: Target, memories: Memories | None = None) -> None:
         try:
-            future = self._pool.submit(self._read, target)
+            future = self._pool.submit(self._read, target, memories)
         except RuntimeError:  # no thread is to be had: it is tried again at the next alarm
             log.exception("a read could not begin", extra={"target": target.name})
             self._over(target.name, is_recorded=False)
@@ -111,10 +113,10 @@ class Reads:
         if is_sweep_complete:
             _guarded(self.app.beat, "the heartbeat failed")
 
-    def _read(self, target: Target) -> bool:
+    def _read(self, target: Target, memories: Memories | None = None) -> bool:
         try:
             auditor = replace(self.app.auditor)  # one of its own, for what went wrong with this read
-            auditor.audit(target, at=self.app.clock())
+            auditor.audit(target, at=self.app.clock(), memories=memories)
         except Exception:  # an edge: one target's failing read must not end the others
             log.exception("audit failed", extra={"target": target.name})
             return False

@@ -66,6 +66,9 @@ def baseline(approvals: Iterable[Approval], at: datetime) -> dict[str, Approval]
     When a newer one ends or is revoked, an older one that still holds is in force again. `approvals` are of one target, in order of recording.
     """
     newest: dict[str, Approval] = {}
+    approvals = tuple(approvals)
+    if not approvals:
+        return newest
     for approval in sorted((a for a in approvals if is_in_force(a, at)), key=lambda a: a.approved_at):
         newest[approval.field] = approval
     return {name: newest[name] for name in PROFILE_FIELDS if name in newest}

@@ -73,6 +73,8 @@ def state_of(waiver: Waiver, at: datetime) -> WaiverState:
 
 def laid_over(findings: Iterable[Finding], waivers: Sequence[Waiver], *, target: str, labels: Mapping[str, str], at: datetime) -> tuple[Waiver, ...]:
     """The waivers that excuse the failures among `findings`, in their order: one a rule, of several that hold the one that lasts longest."""
+    if not waivers:
+        return ()
     holding = (
         [waiver for waiver in waivers if holds(waiver, rule=finding.rule, target=target, labels=labels, at=at)]
         for finding in findings

@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from ipaddress import ip_address
 from pathlib import Path
 from queue import Empty, Queue
@@ -48,6 +49,12 @@ class Peer:
     chain: tuple[bytes, ...] = ()
 
 
+@lru_cache(maxsize=4096)
+def _url(text: str) -> httpx.URL:
+    """Parsed once: each target's is asked for again and again."""
+    return httpx.URL(text)
+
+
 class Connection:
     """The way to one server, for one thread: kept open between exchanges until `close`.
 
@@ -79,7 +86,7 @@ class Connection:
         """
         watchdog = self._deadline.begin(timeout_s)
         try:
-            request = httpx.Request(method, url, headers={"Accept-Encoding": "identity", **headers}, content=content)
+            request = httpx.Request(method, _url(url), headers={"Accept-Encoding": "identity", **headers}, content=content)
             response = self._transport.handle_request(request)
             try:
                 return self._read(response, max_body_bytes)

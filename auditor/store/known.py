@@ -27,6 +27,8 @@ class Known:
 
     def __init__(self) -> None:
         self._version: int | None = None
+        self.foreign_writes = 0
+        """How often another connection was found to have written."""
         self.forget()
 
     def forget(self) -> None:
@@ -37,6 +39,7 @@ class Known:
         version = connection.exec_driver_sql("PRAGMA data_version").scalar_one()
         if version != self._version:
             self.forget()
+            self.foreign_writes += 1
         self._version = version
 
     def situations(

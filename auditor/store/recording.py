@@ -21,7 +21,7 @@ from auditor.recent import Recent
 from auditor.store import calendar, events, outbox, tables
 from auditor.store.documents import inserted, interned_all
 from auditor.store.known import Known
-from auditor.store.ledger import Chain
+from auditor.store.ledger import BATCH, Chain
 from auditor.store.reading import CONTEXT_FIELDS, READ_FIELDS, Reading
 from auditor.store.run import Run
 from auditor.store.situation import Sight, Situation
@@ -144,10 +144,11 @@ def record(connection: Connection, path: Path, runs: Sequence[Run], judgements: 
 
 def remembered(connection: Connection, targets: Sequence[str]) -> dict[str, Memory]:
     """What is remembered of each of the targets of these names that was read."""
-    columns = [column for column in tables.memories.c if column.name != "target_id"]
-    query = select(tables.targets.c.name, *columns).join(tables.memories)
-    rows = connection.execute(query.where(tables.targets.c.name.in_(targets))).all()
-    return {row.name: Memory(**{column.name: row._mapping[column.name] for column in columns}) for row in rows}
+    found: dict[str, Memory] = {}
+    for first in range(0, len(targets), BATCH):
+        for name, *own in connection.execute(_REMEMBERED.where(tables.targets.c.name.in_(targets[first : first + BATCH]))).all():
+            found[name] = Memory(**dict(zip(_MEMORY, own, strict=True)))
+    return found
 
 
 def _concluded(
@@ -369,6 +370,9 @@ _REFERRED = {
     "waivers": tables.waivers,
 }
 """What an observation refers to, as its record names it; the findings by way of the judgement."""
+
+_MEMORY = tuple(column.name for column in tables.memories.c if column.name != "target_id")
+_REMEMBERED = select(tables.targets.c.name, *(tables.memories.c[name] for name in _MEMORY)).join(tables.memories)
 
 _of: BindParameter[Any] = bindparam("of")
 _SETTLE = update(tables.targets).where(tables.targets.c.id == _of).values(settled_until=bindparam("until"))

@@ -63,6 +63,7 @@ from auditor.store.condition import Condition, Stats
 from auditor.store.history import Sighting
 from auditor.store.known import Known
 from auditor.store.ledger import Entry, Verified
+from auditor.store.memories import Memories
 from auditor.store.reading import Reading, last_seen, newest_of
 from auditor.store.recording import Judgements
 from auditor.store.run import Run
@@ -93,7 +94,6 @@ class Store:
         self._together: Together[Run, tuple[int, Assessment]] = Together(
             self._record, key=lambda run: run.target.name, is_everybodys=sqlite.is_of_the_file
         )
-        self._asking: Together[str, Memory] = Together(self._memories, key=lambda target: target, is_everybodys=lambda _: True)
 
     @classmethod
     def open(cls, url: str, *, create: bool) -> "Store":
@@ -129,12 +129,15 @@ class Store:
 
     def memory(self, target: str) -> Memory:
         """What is remembered of `target`; an empty Memory for one that was never read."""
-        return self._asking.do(target)  # many ask at once: each time that several reads end, as many begin
+        return self._remembered([target]).get(target, Memory())
 
-    def _memories(self, targets: Sequence[str]) -> list[Memory]:
+    def memories(self, targets: Sequence[str]) -> Memories:
+        """The same of several targets, whose reads begin one after the other from now on."""
+        return Memories(targets, ask=self._remembered, writes=lambda: self._known.foreign_writes)
+
+    def _remembered(self, targets: Sequence[str]) -> dict[str, Memory]:
         with self._reading() as connection:
-            known = recording.remembered(connection, targets)
-        return [known.get(target, Memory()) for target in targets]
+            return recording.remembered(connection, targets)
 
     def last_observed(self, target: str) -> tuple[datetime, Snapshot] | None:
         """The newest observed state of `target` and when its read began; None where it was never seen."""
