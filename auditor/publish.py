@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from auditor import __version__
 from auditor.core.model import Assessment, Inspection, PolicyText, Standing, TargetText, Waiver
 from auditor.errors import StoreError
-from auditor.report.formats import FORMATS
+from auditor.report.formats import FORMATS, SUFFIXES
 from auditor.report.html import compiled_page
 from auditor.report.view import View, view
 from auditor.report.wording import moment
@@ -84,19 +84,31 @@ def write(content: bytes, path: Path) -> None:
         raise StoreError(f"{path}: cannot be written: {failure.strerror}", hint="is the folder writable, and is there room?") from failure
 
 
-def write_report(shown: View, folder: Path) -> Path:
-    """Write the HTML report into `folder` and return its path: one a day by the newest observation in it, the last one stands.
+def write_all(shown: View, places: Sequence[tuple[str, Path]]) -> None:
+    """Write the report in each format to its path. All of them are rendered before the first is written: none is there beside one that failed.
 
     Raises:
-        StoreError: It cannot be written.
+        StoreError: One cannot be written; it stands as it did before.
     """
-    path = folder / f"smtp-report-{shown.as_of.date().isoformat() if shown.as_of else 'empty'}.html"
-    write(render(shown, "html"), path)
-    return path
+    for content, path in [(render(shown, form), path) for form, path in places]:
+        write(content, path)
+
+
+def write_report(shown: View, folder: Path, forms: Sequence[str] = ("html",)) -> list[Path]:
+    """Write the report into `folder` in each of `forms` and return the paths: one a day by the newest observation in it, the last one stands.
+
+    Raises:
+        StoreError: One cannot be written.
+    """
+    name = f"smtp-report-{shown.as_of.date().isoformat() if shown.as_of else 'empty'}"
+    places = [(form, folder / f"{name}.{SUFFIXES[form]}") for form in forms]
+    write_all(shown, places)
+    return [path for _, path in places]
 
 
 def reports_before(day: date, folder: Path) -> list[Path]:
-    """The reports in `folder` that are of a day before `day`, the oldest first; never the newest, and no file that is not named as ours are.
+    """The reports in `folder` that are of a day before `day`, the oldest first; never one of the newest day, and no file that is not named as
+    ours are.
 
     Raises:
         StoreError: The folder cannot be read; one that is not there has no reports.
@@ -108,7 +120,9 @@ def reports_before(day: date, folder: Path) -> list[Path]:
     except OSError as failure:
         raise StoreError(f"{folder}: cannot be read: {failure.strerror}", hint="who may look into the folder?") from failure
     dated = sorted(there, key=lambda path: path.name)  # their dates sort as text does
-    return [path for path in dated[:-1] if path.name < f"smtp-report-{day.isoformat()}"]
+    newest = dated[-1].name[:_TO_DAY] if dated else ""
+    return [path for path in dated if path.name[:_TO_DAY] < min(newest, f"smtp-report-{day.isoformat()}")]
 
 
-_DATED = re.compile(r"smtp-report-[0-9]{4}-[0-9]{2}-[0-9]{2}\.html")
+_DATED = re.compile(rf"smtp-report-[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}\.({'|'.join(map(re.escape, SUFFIXES.values()))})")
+_TO_DAY = len("smtp-report-2026-11-17")

@@ -235,7 +235,8 @@ def test_alerts_and_their_page_speak_of_the_metrics_that_there_are() -> None:
 
     assert asked <= _METRICS
     assert explained == _METRICS
-    told = set(re.findall(r'"(auditor_\w+)"', (_DEPLOY.parent / "auditor" / "health.py").read_text(encoding="utf-8")))
+    sources = [(_DEPLOY.parent / "auditor" / name).read_text(encoding="utf-8") for name in ("health.py", "report/prometheus.py")]
+    told = {name for source in sources for name in re.findall(r'"(auditor_\w+)"', source)}
     assert {name.removesuffix("_total") for name in _METRICS} == told
 
 

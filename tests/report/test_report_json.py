@@ -31,6 +31,7 @@ def test_the_top_says_when_what_and_how_many() -> None:
 
     assert set(document) == {
         "schema_version",
+        "run_id",
         "title",
         "period",
         "as_of",
@@ -43,6 +44,7 @@ def test_the_top_says_when_what_and_how_many() -> None:
         "needed_vars",
         "waivers",
         "installation",
+        "installation_policy",
         "blind_spots",
     }
     assert (document["schema_version"], document["as_of"], document["engine_version"]) == (1, "2026-11-17T09:30:01Z", "1.0")
