@@ -164,8 +164,8 @@ def _risk(row: Result, at: str) -> dict[str, Any]:
     return {
         "uuid": _risk_uuid(row),
         "title": _line(f"{row.subject} does not meet {row.rule.id}"),
-        "description": escaped(waiver.reason),
-        "statement": escaped(waiver.risk or waiver.reason),
+        "description": _line(waiver.reason),
+        "statement": _line(waiver.risk or waiver.reason),
         "props": _props(
             ("waiver", waiver.id),
             ("owner", waiver.owner),
@@ -222,16 +222,17 @@ def _log(rows: Sequence[Result], run: str) -> list[dict[str, Any]]:
 
 
 def _reviewed(rows: Sequence[Result]) -> dict[str, Any]:
-    """The controls of NIST SP 800-53 that the rules support, as its OSCAL catalogue calls them; all of them where the rules name none."""
+    """The controls of NIST SP 800-53 that the rules support, as its OSCAL catalogue calls them; the rules themselves where they name none.
+
+    Never `include-all`: that would say that a whole catalogue was assessed.
+    """
     told = {control for row in rows for framework, ids in row.rule.controls if framework == "nist-800-53r5" for control in ids}
     catalogued = sorted({name for name in map(_catalogued, told) if name})
-    selection: dict[str, Any] = {"include-controls": [{"control-id": name} for name in catalogued]} if catalogued else {"include-all": {}}
-    rules = sorted({_token(row.rule.id) for row in rows if row.told.oscal})
-    objectives: dict[str, Any] = {"include-objectives": [{"objective-id": rule} for rule in rules]} if rules else {"include-all": {}}
+    rules = sorted({_token(row.rule.id) for row in rows if row.told.oscal}) or ["none"]
     return {
-        "description": f"{count(len(rules), 'rule')}; each names the controls that it supports.",
-        "control-selections": [selection],
-        "control-objective-selections": [objectives],
+        "description": f"{count(len(rows), 'result')} of rules, each of which names the controls that it supports.",
+        "control-selections": [{"include-controls": [{"control-id": name} for name in catalogued or rules]}],
+        "control-objective-selections": [{"include-objectives": [{"objective-id": rule} for rule in rules]}],
     }
 
 

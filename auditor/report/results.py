@@ -93,7 +93,7 @@ class Result:
     @property
     def message(self) -> str:
         """The title of the rule, how it stands, and why."""
-        return f"{self.rule.title}: {self.told.words}" + (f". {self.reason}" if self.reason else "")
+        return f"{self.rule.title}: {self.told.words}" + (f"; {self.reason}" if self.reason else "")
 
 
 def filled(value: Any) -> Any:

@@ -214,6 +214,8 @@ def test_a_scheduled_task_is_one_that_schtasks_makes_and_the_auditor_takes(line:
 
 _METRICS = {
     "auditor_target_compliant",
+    "auditor_target_read",
+    "auditor_results",
     "auditor_findings_failing",
     "auditor_drift_open",
     "auditor_last_success_timestamp_seconds",
