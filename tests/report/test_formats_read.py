@@ -1,4 +1,4 @@
-"""Programs of others read what we write: a JUnit reader, a model of SARIF, an OSCAL library, Prometheus' parser, a CSV reader that forgives nothing."""
+"""Programs of others read what we write: a JUnit reader, a model of SARIF, an OSCAL library, the parser of Prometheus, a strict CSV reader."""
 
 import csv
 import importlib.util

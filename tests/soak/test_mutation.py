@@ -1,4 +1,4 @@
-"""Breaks the modules that judge, in one place at a time, and demands that their tests notice."""
+"""Breaks the modules that judge, and those that write formats, in one place at a time, and demands that their tests notice."""
 
 import os
 from collections import Counter
@@ -9,6 +9,7 @@ import pytest
 from tests.soak.equivalents import EQUIVALENTS
 from tests.soak.mutants import Fate, Mutant, UnfitTestsError, fates, mutants, path_of
 
+SPECIMENS = ["tests/report/test_specimens.py"]
 TESTS = {
     "auditor.core.operators": ["tests/core/test_operators.py"],
     "auditor.core.criterion": ["tests/core/test_operators.py", "tests/core/test_evaluate.py"],
@@ -16,6 +17,16 @@ TESTS = {
     "auditor.core.waiver": ["tests/waivers/test_waiver.py"],
     "auditor.core.formats": ["tests/core/test_formats.py"],
     "auditor.core.baseline": ["tests/core/test_baseline.py"],
+    "auditor.report.statuses": ["tests/report/test_statuses.py"],
+    "auditor.report.results": ["tests/report/test_results.py"],
+    "auditor.report.markdown": [*SPECIMENS, "tests/report/test_markdown.py"],
+    "auditor.report.ndjson": SPECIMENS,
+    "auditor.report.csvresults": [*SPECIMENS, "tests/report/test_csv_results.py"],
+    "auditor.report.sarif": [*SPECIMENS, "tests/report/test_sarif.py"],
+    "auditor.report.junit": [*SPECIMENS, "tests/report/test_junit.py"],
+    "auditor.report.ocsf": [*SPECIMENS, "tests/report/test_ocsf.py"],
+    "auditor.report.oscal": [*SPECIMENS, "tests/report/test_oscal.py"],
+    "auditor.report.prometheus": [*SPECIMENS, "tests/report/test_prometheus_text.py"],
 }
 """What is broken, and the tests of each: those alone, since a test far away that fails says little about the place."""
 
