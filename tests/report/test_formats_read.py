@@ -1,4 +1,7 @@
-"""Programs of others read what we write: a JUnit reader, a model of SARIF, an OSCAL library, the parser of Prometheus, a strict CSV reader."""
+"""Programs of others read what we write: a JUnit reader, a model of SARIF, an OSCAL library, the parser of Prometheus, a strict CSV reader.
+
+They take the specimens, and the files that the demo's record gives.
+"""
 
 import csv
 import importlib.util
@@ -6,75 +9,121 @@ import json
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from auditor.report.formats import FORMATS
+from auditor import cli
+from auditor.report.formats import FORMATS, SUFFIXES
 from tests.report.specimen import VIEWS
 
-pytestmark = pytest.mark.parametrize("name", VIEWS)
+Files = Mapping[str, Path]
+
+pytestmark = pytest.mark.xdist_group("formats_read")  # one worker tells the story of the demo, once
+
+
+@pytest.fixture(scope="module", params=[*VIEWS, "demo"])
+def files(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Files:
+    """A file of each format."""
+    folder = tmp_path_factory.mktemp("files")
+    if request.param == "demo":
+        return _of_the_demo(folder)
+    for form, suffix in SUFFIXES.items():
+        (folder / f"r.{suffix}").write_bytes(FORMATS[form](VIEWS[request.param]()))
+    return {form: folder / f"r.{suffix}" for form, suffix in SUFFIXES.items()}
+
+
+def _of_the_demo(folder: Path) -> Files:
+    assert cli.run(["demo", "-o", str(folder / "demo")]) == 0
+    every = [f"--format={form}" for form in SUFFIXES]
+    assert cli.run(["--config", str(folder / "demo" / "auditor.yaml"), "report", *every, "-o", str(folder / "reports")]) == 0
+    written = sorted((folder / "reports").iterdir())
+    found = {form: path for form, suffix in SUFFIXES.items() for path in written if path.name.partition(".")[2] == suffix}
+    assert len(found) == len(written) == len(SUFFIXES)
+    return found
+
+
+def _results(files: Files) -> Iterator[tuple[str, str, str]]:
+    """Subject, rule and outcome of each result, by the JSON; a standing limit is an outcome of its own, and a target never read has one result."""
+    document = json.loads(files["json"].read_bytes())
+    for target in document["targets"]:
+        if target["verdict"] is None:
+            yield target["name"], "unread", "not_evaluated"
+        for finding in target["findings"]:
+            yield target["name"], finding["rule"], "standing_limit" if finding["standing"] else finding["outcome"]
+    for finding in document["installation"]:
+        yield "installation", finding["rule"], finding["outcome"]
 
 
 def _needs(module: str) -> pytest.MarkDecorator:
     return pytest.mark.skipif(importlib.util.find_spec(module) is None, reason=f"{module} is not installed; it is among the test requirements")
 
 
-def _file(folder: Path, name: str, form: str) -> Path:
-    path = folder / f"report.{form}"
-    path.write_bytes(FORMATS[form](VIEWS[name]()))
-    return path
+_JUNIT = {
+    "fail": "Failure",
+    "error": "Error",
+    "not_evaluated": "Error",
+    "waived": "Skipped",
+    "standing_limit": "Skipped",
+    "not_applicable": "Skipped",
+}
 
 
 @_needs("junitparser")
-def test_junitparser_counts_what_the_file_says(name: str, tmp_path: Path) -> None:
+def test_junitparser_counts_what_the_file_says(files: Files) -> None:
     import junitparser
 
-    read = junitparser.JUnitXml.fromfile(str(_file(tmp_path, name, "junit")))
+    read = junitparser.JUnitXml.fromfile(str(files["junit"]))
     kinds = Counter(type(each).__name__ for suite in read for case in suite for each in case.result)
     told = [(suite.tests, suite.failures, suite.errors, suite.skipped) for suite in read]
-    read.update_statistics()
+    read.update_statistics()  # counts the cases itself
 
     assert told == [(suite.tests, suite.failures, suite.errors, suite.skipped) for suite in read]
-    expected = {"report": (4, 4, 10, 4), "sound": (6, 0, 0, 0), "unseen": (0, 0, 1, 0), "nothing": (0, 0, 1, 0)}[name]
-    assert (read.tests - kinds.total(), kinds["Failure"], kinds["Error"], kinds["Skipped"]) == expected
+    outcomes = [outcome for _, _, outcome in _results(files)]
+    expected = Counter(_JUNIT[outcome] for outcome in outcomes if outcome != "pass")
+    assert (kinds, read.tests) == ((expected, len(outcomes)) if outcomes else (Counter(["Error"]), 1))
 
 
 @_needs("sarif_pydantic")
-def test_a_model_of_sarif_takes_the_log_and_finds_the_same_results(name: str, tmp_path: Path) -> None:
+def test_a_model_of_sarif_takes_the_log_and_finds_the_same_results(files: Files) -> None:
     from sarif_pydantic import Sarif
 
-    log = Sarif.model_validate_json(_file(tmp_path, name, "sarif").read_bytes())
-    (run,) = log.runs
-    written = json.loads(FORMATS["sarif"](VIEWS[name]()))["runs"][0]
+    (run,) = Sarif.model_validate_json(files["sarif"].read_bytes()).runs
+    told = list(_results(files))
 
-    assert [(each.rule_id, each.message.text) for each in run.results or []] == [
-        (each["ruleId"], each["message"]["text"]) for each in written["results"]
-    ]
-    assert len(run.tool.driver.rules or []) == len(written["tool"]["driver"]["rules"])
-    assert (run.invocations or [])[0].execution_successful is written["invocations"][0]["executionSuccessful"]
+    assert [each.rule_id for each in run.results or []] == [rule for _, rule, _ in told]
+    assert [bool(each.suppressions) for each in run.results or []] == [outcome == "waived" for _, _, outcome in told]
+    assert {rule.id for rule in run.tool.driver.rules or []} == {rule for _, rule, _ in told}
+    gap = not told or any(outcome in ("not_evaluated", "error") for _, _, outcome in told)
+    assert (run.invocations or [])[0].execution_successful is not gap
 
 
 _TRESTLE = """
 import sys
-from trestle.oscal.assessment_results import AssessmentResults
 from pathlib import Path
-read = AssessmentResults.oscal_read(Path(sys.argv[1]))
-(result,) = read.results
+from trestle.oscal.assessment_results import AssessmentResults
+
+(result,) = AssessmentResults.oscal_read(Path(sys.argv[1])).results
 print(len(result.observations or []), len(result.findings or []), len(result.risks or []))
 """
 
 
 @_needs("trestle")
-def test_trestle_reads_the_assessment_results(name: str, tmp_path: Path) -> None:
-    path = _file(tmp_path, name, "oscal").rename(tmp_path / "report.json")
+def test_trestle_reads_the_assessment_results(files: Files) -> None:
     # in a process of its own: it sets up logging and warnings for all
-    done = subprocess.run([sys.executable, "-c", _TRESTLE, str(path)], capture_output=True, text=True, encoding="utf-8", check=False, timeout=120)
-    (result,) = json.loads(FORMATS["oscal"](VIEWS[name]()))["assessment-results"]["results"]
+    command = [sys.executable, "-c", _TRESTLE, str(files["oscal"])]
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False, timeout=120)
+    outcomes = [outcome for _, _, outcome in _results(files)]
 
     assert done.returncode == 0, done.stderr
-    assert done.stdout.split() == [str(len(result.get(part, ()))) for part in ("observations", "findings", "risks")]
+    assert [int(number) for number in done.stdout.split()] == [
+        len(outcomes),
+        len(outcomes) - outcomes.count("not_applicable"),
+        outcomes.count("waived"),
+    ]
 
 
 class _Strict(csv.Dialect):
@@ -85,29 +134,30 @@ class _Strict(csv.Dialect):
     quoting = csv.QUOTE_MINIMAL
 
 
-def test_a_strict_csv_reader_gets_one_row_a_result(name: str, tmp_path: Path) -> None:
-    with _file(tmp_path, name, "csv").open(encoding="utf-8", errors="strict", newline="") as stream:
-        rows = list(csv.DictReader(stream, dialect=_Strict, restkey="too many", restval="too few"))
+def test_a_strict_csv_reader_gets_one_row_a_result_and_writes_the_same_file(files: Files, tmp_path: Path) -> None:
+    with files["csv"].open(encoding="utf-8", errors="strict", newline="") as stream:
+        rows: list[dict[str, Any]] = list(csv.DictReader(stream, dialect=_Strict, restkey="too many", restval="too few"))
+        stream.seek(0)
+        with (tmp_path / "again.csv").open("w", encoding="utf-8", newline="") as again:
+            csv.writer(again, dialect=_Strict).writerows(csv.reader(stream, dialect=_Strict))
 
-    assert len(rows) == {"report": 22, "sound": 6, "unseen": 1, "nothing": 0}[name]
     assert not [row for row in rows if "too many" in row or "too few" in row.values()]
-    with (tmp_path / "again.csv").open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.writer(stream, dialect=_Strict)
-        writer.writerows(csv.reader(FORMATS["csv"](VIEWS[name]()).decode().splitlines(keepends=True), dialect=_Strict))
-    assert (tmp_path / "again.csv").read_bytes() == FORMATS["csv"](VIEWS[name]())
+    assert [(row["target"], row["rule"]) for row in rows] == [(name, rule) for name, rule, _ in _results(files)]
+    assert (tmp_path / "again.csv").read_bytes() == files["csv"].read_bytes()
 
 
-def test_prometheus_own_parser_reads_the_figures(name: str) -> None:
-    families = {family.name: family for family in text_string_to_metric_families(FORMATS["prometheus"](VIEWS[name]()).decode())}
-
+def test_the_parser_of_prometheus_reads_the_figures(files: Files) -> None:
+    families = {family.name: family for family in text_string_to_metric_families(files["prometheus"].read_text(encoding="utf-8"))}
     read = {sample.labels["target"]: sample.value for sample in families["auditor_target_read"].samples}
-    targets = {target.name: target for target in VIEWS[name]().targets}
-    assert read == {each: float(bool(targets[each].collected) and targets[each].trouble is None) for each in targets}
+    targets = json.loads(files["json"].read_bytes())["targets"]
+
+    assert read == {each["name"]: float((each["observation"] or {}).get("snapshot_digest") is not None) for each in targets}
     assert all(family.type == "gauge" and family.documentation for family in families.values())
 
 
-def test_json_lines_are_read_one_by_one(name: str) -> None:
-    for form in ("ndjson", "ocsf"):
-        content = FORMATS[form](VIEWS[name]())
-        assert content == b"".join(line + b"\n" for line in content.split(b"\n")[:-1])
-        assert all(isinstance(json.loads(line), dict) for line in content.decode().splitlines())  # splitlines breaks at U+2028, too
+@pytest.mark.parametrize("form", ["ndjson", "ocsf"])
+def test_json_lines_are_read_one_by_one(files: Files, form: str) -> None:
+    content = files[form].read_bytes()
+
+    assert content == b"".join(line + b"\n" for line in content.split(b"\n")[:-1])
+    assert all(isinstance(json.loads(line), dict) for line in content.decode().splitlines())  # this breaks at U+2028, too

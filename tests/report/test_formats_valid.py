@@ -2,14 +2,12 @@
 
 import base64
 import csv
-import functools
 import hashlib
 import io
 import json
-import os
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,91 +22,15 @@ from prometheus_client.parser import text_string_to_metric_families
 from auditor.core.model import Collection, PolicyText, RuleText, Standing
 from auditor.report.formats import FORMATS
 from auditor.report.safetext import is_hidden
-from auditor.report.schema import LINE, json_schema, schema_text
+from auditor.report.schema import json_schema, schema_text
 from auditor.report.shown import View
 from auditor.report.view import view
 from tests.report.hostile import VALUES, hostile, hostile_trouble
+from tests.report.judges import JUDGES, OWN_JUDGES, SCHEMAS
 from tests.report.specimen import VIEWS
 from tests.report.standings import FAILS, POLICY, standing
 
-CONTRACTS = Path(os.environ.get("AUDITOR_CONTRACTS") or Path(__file__).parents[3] / "shared")
-SCHEMAS = CONTRACTS / "schemas"
-needs_schemas = pytest.mark.skipif(not SCHEMAS.is_dir(), reason=f"the official schemas are not in {SCHEMAS}; AUDITOR_CONTRACTS says where they are")
-
 OWN_SCHEMA = Path(__file__).parents[2] / "docs" / "report.schema.json"
-
-
-# --- the judges ---------------------------------------------------------------------------------------------------
-
-
-def _read(name: str) -> Any:
-    return json.loads((SCHEMAS / name).read_text(encoding="utf-8"))
-
-
-@functools.cache
-def _sarif() -> jsonschema_rs.Draft4Validator:
-    return jsonschema_rs.Draft4Validator(_read("sarif/sarif-schema-2.1.0.json"), validate_formats=True)
-
-
-@functools.cache
-def _oscal() -> Any:
-    return jsonschema_rs.validator_for(_read("oscal/oscal_assessment-results_schema-1.2.1.json"), validate_formats=True)
-
-
-@functools.cache
-def _ocsf() -> Any:
-    return jsonschema_rs.validator_for(_read("ocsf/compliance_finding-1.8.0.schema.json"), validate_formats=True)
-
-
-@functools.cache
-def _junit(name: str) -> etree.XMLSchema:
-    return etree.XMLSchema(etree.parse(str(SCHEMAS / "junit" / name)))
-
-
-@functools.cache
-def _own() -> jsonschema_rs.Draft202012Validator:
-    return jsonschema_rs.Draft202012Validator(json_schema(), validate_formats=True)
-
-
-@functools.cache
-def _own_line() -> jsonschema_rs.Draft202012Validator:
-    whole = json_schema()
-    return jsonschema_rs.Draft202012Validator({"$schema": whole["$schema"], "$ref": LINE, "$defs": whole["$defs"]}, validate_formats=True)
-
-
-def _faults(judge: Any, document: Any) -> list[str]:
-    return [f"{'/'.join(map(str, error.instance_path))}: {error.message[:300]}" for error in judge.iter_errors(document)]
-
-
-def _xml_faults(content: bytes) -> list[str]:
-    document = etree.fromstring(content, etree.XMLParser(resolve_entities=False, huge_tree=True))
-    schemas = [_junit(name) for name in ("junit-10.xsd", "JUnit-windyroad.xsd")]
-    return [str(error) for schema in schemas if not schema.validate(document) for error in schema.error_log]
-
-
-JUDGES: Mapping[str, Callable[[bytes], list[str]]] = {
-    "sarif": lambda content: _faults(_sarif(), json.loads(content)),
-    "oscal": lambda content: _faults(_oscal(), json.loads(content)),
-    "ocsf": lambda content: [fault for line in content.splitlines() for fault in _faults(_ocsf(), json.loads(line))],
-    "junit": _xml_faults,
-}
-OWN_JUDGES: Mapping[str, Callable[[bytes], list[str]]] = {
-    "json": lambda content: _faults(_own(), json.loads(content)),
-    "ndjson": lambda content: [fault for line in content.decode().splitlines() for fault in _faults(_own_line(), json.loads(line))],
-}
-
-
-@needs_schemas
-@pytest.mark.parametrize("form", JUDGES)
-@pytest.mark.parametrize("name", VIEWS)
-def test_a_format_is_what_its_official_schema_says(name: str, form: str) -> None:
-    assert JUDGES[form](FORMATS[form](VIEWS[name]())) == []
-
-
-@pytest.mark.parametrize("form", OWN_JUDGES)
-@pytest.mark.parametrize("name", VIEWS)
-def test_json_and_its_lines_are_what_our_schema_says(name: str, form: str) -> None:
-    assert OWN_JUDGES[form](FORMATS[form](VIEWS[name]())) == []
 
 
 def test_the_schema_that_is_published_is_the_one_in_force() -> None:
