@@ -5,7 +5,7 @@ elsewhere cannot become markup, a link or a mention: they are escaped, or stand 
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from auditor.core.waiver import until
 from auditor.report.results import policies, results, run_id, trouble_text
@@ -20,19 +20,22 @@ VALUE_LIMIT = 200
 
 def render_markdown(view: View) -> bytes:
     """The report as Markdown in UTF-8."""
-    head = "\n".join(_head(view))
-    foot = "\n".join(_foot(view))
-    room = MAX_CHARACTERS - len(head) - len(foot)
-    body, left_out = [], 0
-    for block in _body(view):
-        room -= len(block) + 2
-        if room > 0 and not left_out:
-            body.append(block)
-        else:
+    head, foot = "\n".join(_head(view)), _foot(view)
+    body, left_out = fitting(_body(view), room=MAX_CHARACTERS - len(head) - len(foot))
+    more = [f"{left_out} more left out here; the other formats have everything."] if left_out else []
+    return ("\n\n".join([head, *body, *more, foot]) + "\n").encode()
+
+
+def fitting(blocks: Iterable[str], *, room: int) -> tuple[list[str], int]:
+    """The first of `blocks` that have room in so many characters, each with the empty line before it, and how many were left out."""
+    kept, left_out = [], 0
+    for block in blocks:
+        room -= len(block) + len("\n\n")
+        if room < 0:
             left_out += 1
-    if left_out:
-        body.append(f"{left_out} more left out here; the other formats have everything.")
-    return ("\n\n".join([head, *body, foot]) + "\n").encode()
+        else:
+            kept.append(block)
+    return kept, left_out
 
 
 def escaped(text: str) -> str:
@@ -111,11 +114,11 @@ def _change(shown: ShownChange) -> str:
     return f"- {shown.status.glyph} {moved}, {words(shown.happened)}"
 
 
-def _foot(view: View) -> Iterator[str]:
+def _foot(view: View) -> str:
     judged = policies(view)
     named = [f"{words(policy.name)} {policy.version}, SHA-256 {code(policy.digest)}" for policy in judged[:_NAMED]]
     more = f" and {len(judged) - _NAMED} more" if len(judged) > _NAMED else ""
-    yield f"<sub>Run {code(run_id(view, results(view)))}. Policy: {'; '.join(named) or 'none'}{more}.</sub>"
+    return f"<sub>Run {code(run_id(view, results(view)))}. Policy: {'; '.join(named) or 'none'}{more}.</sub>"
 
 
 _NAMED = 10

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from auditor.core.model import PolicyText, Standing
-from auditor.report.markdown import MAX_CHARACTERS, VALUE_LIMIT, code, escaped, render_markdown, words
+from auditor.report.markdown import MAX_CHARACTERS, VALUE_LIMIT, code, escaped, fitting, render_markdown, words
 from auditor.report.view import view
 from tests.report.standings import FAILS, FAILS_TOO, POLICY, TLS_OFF, WAIVED, standing
 
@@ -62,6 +62,7 @@ def test_what_it_would_not_link_stands_as_words(text: str) -> None:
         ("a`b", "``a`b``"),
         ("`a", "`` `a ``"),
         ("a```", "```` a``` ````"),
+        ("a``b`c", "```a``b`c```"),
         (" a", "`  a `"),
         ("a ", "` a  `"),
         ("", "`  `"),
@@ -101,6 +102,15 @@ def test_a_large_fleet_still_fits_a_comment_and_what_is_left_out_is_counted() ->
     assert text.rstrip().endswith("</sub>")
 
 
+def test_blocks_are_kept_while_there_is_room_and_counted_from_the_first_that_has_none() -> None:
+    assert fitting(["abc", "de"], room=9) == (["abc", "de"], 0)
+    assert fitting(["abc", "de"], room=8) == (["abc"], 1)
+    assert fitting(["abc", "de"], room=5) == (["abc"], 1)
+    assert fitting(["abc", "de"], room=4) == ([], 2)
+    assert fitting(["abcdef", "a"], room=6) == ([], 2)  # none is told out of its order
+    assert MAX_CHARACTERS == 60_000
+
+
 def test_what_fits_is_whole() -> None:
     text = page(*(standing(f"server-{number:03}", FAILS) for number in range(20)))
 
@@ -137,7 +147,7 @@ def test_many_policies_are_counted_past_ten() -> None:
     def judged_by(number: int) -> Standing:
         return replace(standing(f"s{number:02}"), policy=replace(POLICY, digest=f"{number:064}"))
 
-    assert "and 2 more.</sub>" in page(*(judged_by(number) for number in range(12)))
+    assert f"`{9:064}` and 2 more.</sub>" in page(*(judged_by(number) for number in range(12)))
     assert page(*(judged_by(number) for number in range(12))).count("SHA-256") == 10
     assert "more" not in page(*(judged_by(number) for number in range(10)))
 

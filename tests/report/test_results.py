@@ -12,7 +12,7 @@ from auditor.report.shown import Trouble, View
 from auditor.report.statuses import Answer
 from auditor.report.view import view
 from tests.report.specimen import OWN, STRICT, nothing, sound, specimen, unseen
-from tests.report.standings import AT, FAILS, POLICY, RULES, WAIVED, WAIVER, finding, standing, unread
+from tests.report.standings import AT, FAILS, IS_BASIC, POLICY, RULES, WAITS, WAIVED, WAIVER, finding, standing, unread
 
 
 def row(key: str, rows: tuple[Result, ...]) -> Result:
@@ -81,6 +81,13 @@ def test_a_read_that_failed_has_no_snapshot_of_its_own_however_well_the_last_one
 )
 def test_each_row_says_why(key: str, reason: str) -> None:
     assert row(key, results(specimen())).reason == reason
+
+
+def test_whatever_keeps_a_rule_from_applying_is_told() -> None:
+    twice = replace(WAITS, applies=(WAITS.applies[0], IS_BASIC))
+    one = row("p/CFG-013", results(view([standing("p", twice)], engine_version="1")))
+
+    assert one.reason == "your var approved_hosts is not set; RelayAuthenticationType is 2 (Basic)"
 
 
 def test_a_message_is_the_title_how_it_stands_and_why() -> None:

@@ -18,7 +18,7 @@ TESTS = {
     "auditor.core.formats": ["tests/core/test_formats.py"],
     "auditor.core.baseline": ["tests/core/test_baseline.py"],
     "auditor.report.statuses": ["tests/report/test_statuses.py"],
-    "auditor.report.results": ["tests/report/test_results.py"],
+    "auditor.report.results": [*SPECIMENS, "tests/report/test_results.py"],
     "auditor.report.markdown": [*SPECIMENS, "tests/report/test_markdown.py"],
     "auditor.report.ndjson": SPECIMENS,
     "auditor.report.csvresults": [*SPECIMENS, "tests/report/test_csv_results.py"],
