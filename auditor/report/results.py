@@ -39,7 +39,8 @@ UNREAD = RuleText(
 class Result:
     """One rule's result for one subject: a target, or the auditor's own record where `target` is None.
 
-    `reason` says in words why it is so; empty for a pass. `at` is when the subject was looked at.
+    `reason` says in words why it is so; empty for a pass. `at` is when the subject was looked at, and `snapshot_digest` names the snapshot that was
+    judged, None where none was.
     """
 
     target: ShownTarget | None
@@ -48,6 +49,7 @@ class Result:
     reason: str
     policy: PolicyText | None
     at: datetime
+    snapshot_digest: str | None = None
 
     @property
     def subject(self) -> str:
@@ -74,11 +76,6 @@ class Result:
     def observation(self) -> Observation | None:
         assessment = self.target.standing.assessment if self.target else None
         return assessment.observation if assessment else None
-
-    @property
-    def snapshot_digest(self) -> str | None:
-        """Of the snapshot that was judged; None where none was."""
-        return self.observation.snapshot.digest if self.observation and self.observation.snapshot else None
 
     @property
     def policy_digest(self) -> str | None:
@@ -152,11 +149,13 @@ def _of_targets(view: View) -> Iterator[Result]:
         if standing.assessment is None:
             yield _unread(view, target)
             continue
-        at = standing.assessment.observation.ended_at
+        at, snapshot = standing.assessment.observation.ended_at, standing.assessment.observation.snapshot
+        digest = snapshot.digest if snapshot else None  # once: to make it, the whole snapshot is written out
         why = {shown.id: group.reason for group in target.unknown for shown in group.findings}
         for shown in sorted(target.findings, key=lambda shown: shown.rule.id):
             reason = why.get(shown.id) or _evidence(shown)
-            yield Result(target=target, shown=shown, answer=answer_of(shown.finding), reason=reason, policy=standing.policy, at=at)
+            answer, policy = answer_of(shown.finding), standing.policy
+            yield Result(target=target, shown=shown, answer=answer, reason=reason, policy=policy, at=at, snapshot_digest=digest)
 
 
 def _of_installation(view: View) -> Iterator[Result]:

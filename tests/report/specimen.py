@@ -189,8 +189,8 @@ def expected(name: str, form: str) -> bytes:
     return (FOLDER / f"{name}.{SUFFIXES[form]}").read_bytes()
 
 
-FORMS = ("markdown", "ndjson", "csv", "sarif", "junit", "ocsf", "oscal", "prometheus")
-"""Those whose files are kept: the others have tests of their own that compare what they write part by part."""
+FORMS = ("text", "markdown", "json", "ndjson", "csv", "sarif", "junit", "ocsf", "oscal", "prometheus")
+"""Those whose files are kept: the page is looked at in a browser."""
 
 
 if __name__ == "__main__":
