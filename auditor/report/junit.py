@@ -10,7 +10,7 @@ from auditor.core.waiver import until
 from auditor.report.results import NO_TIME, TOOL, Result, policies, results, run_id, trouble_text
 from auditor.report.safetext import prose, safe
 from auditor.report.shown import View
-from auditor.report.statuses import Answer, Element
+from auditor.report.statuses import Element
 from auditor.report.wording import iso
 
 NOTHING = "nothing was audited"
@@ -74,7 +74,7 @@ def _case(row: Result) -> Iterator[str]:
 
 def _message(row: Result) -> str:
     waiver = row.shown.waiver
-    said = f"waived: {waiver.id}, {until(waiver)}" if waiver and row.answer is Answer.WAIVED else row.told.words
+    said = f"waived: {waiver.id}, {until(waiver)}" if waiver else row.told.words
     return f"{said}: {row.reason}" if row.reason else said
 
 

@@ -195,7 +195,7 @@ def _log(rows: Sequence[Result], run: str) -> list[dict[str, Any]]:
     entries = []
     for row in rows:
         observation = row.observation
-        if observation is not None and row.target is not None:
+        if observation is not None:
             entries.append(
                 {
                     "uuid": stable_uuid("read", run, row.subject),
@@ -287,7 +287,8 @@ def _subject_uuid(kind: str, name: str) -> str:
 
 
 def _risk_uuid(row: Result) -> str:
-    return stable_uuid("risk", row.shown.waiver.id if row.shown.waiver else "", *row.key)
+    assert row.shown.waiver is not None
+    return stable_uuid("risk", row.shown.waiver.id, *row.key)
 
 
 def _props(*pairs: tuple[str, str]) -> list[dict[str, str]]:

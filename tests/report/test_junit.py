@@ -144,6 +144,24 @@ def test_where_the_schema_demands_a_text_and_there_is_none_there_is_one() -> Non
     assert suite.find("testcase").get("classname") == ""  # type: ignore[union-attr]
 
 
+def test_what_xml_would_read_as_its_own_is_read_back_as_text() -> None:
+    text = """<b a='1'> & "q" ]]> &lt; a+b XX<>"""
+    one = replace(FAILS, because=(replace(FAILS.because[0], fact="Host", expected=None, var="x", actual=text),))
+    (suite,) = suites(standing(text, one))
+    failure = suite.find("testcase/failure")
+
+    assert suite.get("name") == text
+    assert failure is not None
+    assert failure.get("message", "").endswith(f'observed "{text}"')
+    assert (failure.text or "").splitlines()[1].endswith(f'observed "{text}"')
+
+
+def test_a_suite_is_of_its_own_target_however_many_rules_it_has() -> None:
+    later = standing("b", at=AT + timedelta(hours=1))
+
+    assert [suite.get("timestamp") for suite in suites(standing("a"), later)] == ["2026-11-17T09:30:00", "2026-11-17T10:30:00"]
+
+
 def test_a_target_called_installation_is_not_the_installation() -> None:
     found = view([standing("installation")], engine_version="1")
     both = replace(found, installation=specimen().installation)

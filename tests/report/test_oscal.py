@@ -11,7 +11,7 @@ from auditor.core.model import PolicyText, RuleText, Standing
 from auditor.report.oscal import render_oscal
 from auditor.report.view import view
 from tests.report.specimen import specimen
-from tests.report.standings import BROKE, EARLIER, FAILS, WAIVED, never, standing, unread
+from tests.report.standings import BROKE, EARLIER, FAILS, WAITS, WAIVED, never, standing, unread
 
 
 def document(*standings: Standing, **others: Any) -> Any:
@@ -61,6 +61,7 @@ def test_controls_of_others_are_properties_and_no_controls_of_the_catalogue() ->
     (finding,) = result(one)["findings"]
 
     assert reviewed(one) == (["ac-3", "sc-8"], ["CFG-001"])
+    assert reviewed(controlled(("iso-27001-2022", ("SC-8",)))) == (["CFG-001"], ["CFG-001"])
     assert [(prop["name"], prop["value"]) for prop in finding["props"]][2:] == [
         ("control-iso-27001-2022", "SC-8"),
         ("control-nist-800-53r5", "SC-8"),
@@ -72,12 +73,24 @@ def test_controls_of_others_are_properties_and_no_controls_of_the_catalogue() ->
 def test_no_catalogue_is_ever_said_to_be_reviewed_whole() -> None:
     assert reviewed() == (["none"], ["none"])
     assert reviewed(never()) == (["unread"], ["unread"])
+    judged = reviewed(standing("prod", WAITS))[1]
+    assert (len(judged), "CFG-013" in judged) == (5, False)  # what does not apply was not reviewed
     assert "include-all" not in json.dumps(document(standing("prod")))
 
 
 @pytest.mark.parametrize(
     ("rule", "token"),
-    [("CFG-001", "CFG-001"), ("9A", "_9A"), ("-A", "_-A"), ("_a.b", "_a.b"), ("a b", "a_20_b"), ("ä", "_e4_"), ("", "_"), ("A" * 300, "A" * 200)],
+    [
+        ("CFG-001", "CFG-001"),
+        ("9A", "_9A"),
+        ("-A", "_-A"),
+        ("_a.b", "_a.b"),
+        ("a b", "a_20_b"),
+        ("ä", "_e4_"),
+        ("", "_"),
+        ("X+X", "X_2b_X"),
+        ("A" * 300, "A" * 200),
+    ],
 )
 def test_a_rule_is_a_token_whatever_it_is_called(rule: str, token: str) -> None:
     (finding,) = result(controlled(rule=rule))["findings"]
@@ -161,6 +174,14 @@ def test_a_text_is_words_of_markdown_on_one_line_and_a_property_has_no_blank_aro
     assert item["description"] == r"\*x\* \[a\](b)"
     assert {prop["name"]: prop["value"] for prop in item["props"]}["target"] == "*x* [a](b)"
     assert "owner" not in {prop["name"] for prop in item["props"]}
+
+
+def test_where_a_line_is_demanded_and_there_is_none_there_is_a_dash() -> None:
+    one = controlled()
+    assert one.policy is not None
+    bare = replace(one, policy=replace(one.policy, rules=(replace(one.policy.rules[0], title=" "),)))
+
+    assert result(bare)["observations"][0]["title"] == "-"
 
 
 def test_the_subject_of_an_observation_is_the_target_or_the_auditor_itself() -> None:

@@ -98,6 +98,13 @@ def test_a_waiver_counts_its_days_down() -> None:
     assert [round(days, 3) for _, days in family.samples] == [44.604, 14.312]
 
 
+def test_every_sample_has_a_value_for_each_label() -> None:
+    standings = [target.standing for target in specimen().targets]
+
+    for family in (*of_targets(standings), of_waivers([WAIVER], at=AT)):
+        assert {len(values) for values, _ in family.samples} <= {len(family.labels)}, family.name
+
+
 def test_every_family_says_what_it_is_even_where_it_has_no_figure() -> None:
     names = [[line.split()[2] for line in render_prometheus(make()).decode().splitlines() if line.startswith("# TYPE")] for make in VIEWS.values()]
 
