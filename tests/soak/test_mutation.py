@@ -50,7 +50,9 @@ def told_of(module: str) -> list[Mutant]:
 @pytest.mark.platform_only
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="mutants are forked")
 @pytest.mark.parametrize("module", TESTS)
-def test_fewer_than_one_in_twenty_faults_in_what_judges_or_writes_goes_unnoticed(module: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fewer_than_one_in_twenty_faults_in_what_judges_or_writes_goes_unnoticed(
+    module: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source = path_of(module).read_text(encoding="utf-8")
     unbroken = dict(fates(module, [source], TESTS[module], folder=tmp_path, timeout_s=TIMEOUT_S))
     assert unbroken == {0: Fate.SURVIVED}, f"without a fault:\n{(tmp_path / '0.log').read_text(encoding='utf-8')[-3000:]}"
