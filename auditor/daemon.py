@@ -230,7 +230,7 @@ class Daemon:
 
     def _report(self) -> None:
         def write() -> None:
-            (path,) = publish.write_report(self.app.view(self.app.select((), {})), self.app.config.report_folder)
+            path = publish.write_report(self.app.view(self.app.select((), {})), self.app.config.report_folder)
             log.info("report written", extra={"path": str(path)})
 
         _guarded(write, "report failed")

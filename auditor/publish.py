@@ -94,8 +94,18 @@ def write_all(shown: View, places: Sequence[tuple[str, Path]]) -> None:
         write(content, path)
 
 
-def write_report(shown: View, folder: Path, forms: Sequence[str] = ("html",)) -> list[Path]:
-    """Write the report into `folder` in each of `forms` and return the paths: one a day by the newest observation in it, the last one stands.
+def write_report(shown: View, folder: Path) -> Path:
+    """Write the HTML report into `folder` and return its path: one a day by the newest observation in it, the last one stands.
+
+    Raises:
+        StoreError: It cannot be written.
+    """
+    (path,) = write_reports(shown, folder, ["html"])
+    return path
+
+
+def write_reports(shown: View, folder: Path, forms: Sequence[str]) -> list[Path]:
+    """The same in each of `forms`.
 
     Raises:
         StoreError: One cannot be written.

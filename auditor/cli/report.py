@@ -43,5 +43,5 @@ def report(settings: Settings, targets: tuple[str, ...], labels: tuple[str, ...]
         if folder == STDOUT:
             print_bytes(publish.render(app.view(chosen), wanted[0]))
             return
-        for path in publish.write_report(app.view(chosen), folder or app.config.report_folder, wanted):
+        for path in publish.write_reports(app.view(chosen), folder or app.config.report_folder, wanted):
             click.echo(path)
