@@ -5,10 +5,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
+from auditor.core.baseline import approvable
 from auditor.core.model import (
+    Approval,
     Direction,
     Drift,
     DriftEvent,
@@ -17,6 +20,7 @@ from auditor.core.model import (
     Inspection,
     Leaf,
     Level,
+    Moved,
     PolicyText,
     ProfileField,
     RuleOutcome,
@@ -28,11 +32,13 @@ from auditor.core.model import (
 )
 from auditor.report.shown import View
 from auditor.report.view import view
+from tests.factories import snapshot
 from tests.report.standings import (
     AT,
     BROKE,
     EARLIER,
     FAILS,
+    IS_BASIC,
     LIMITED,
     PORT,
     RULES,
@@ -45,6 +51,7 @@ from tests.report.standings import (
     never,
     standing,
     unread,
+    v1_snapshot,
 )
 
 FOLDER = Path(__file__).with_name("specimens")
@@ -169,6 +176,47 @@ def sound() -> View:
     return view([standing("prod-eu")], engine_version=ENGINE)
 
 
+def alone() -> View:
+    """One target as API v1 shows it, with approved values, a past that moved, odd names, and a waiver that nothing needs."""
+    profile = v1_snapshot(SenderName="Bürö \x7f \u202e", Host="mail.example")
+    then = approvable("Host", snapshot(Host="smtp.corp.example"))
+    port = approvable("Port", v1_snapshot())
+    assert then is not None
+    assert port is not None
+    by: dict[str, Any] = {"target": "prod-ü", "by": "Ada", "reason": "moved", "approved_at": EARLIER}
+    one = standing(
+        "prod-ü",
+        replace(FAILS, severity_because=(IS_BASIC,)),
+        replace(LIMITED, rule="CFG-009"),
+        LIMITED,
+        WAITS,
+        seen=profile,
+        target={"insecure_skip_verify": True},
+        collection={"server_date": AT, "api_version": 1},
+    )
+    return view(
+        [
+            replace(
+                one,
+                approvals=(
+                    Approval(field="Host", value=then, **by),
+                    Approval(field="Port", value=port, ticket="CHG-1", expires=date(2026, 12, 31), **by),
+                ),
+                moved=(Moved(not_before=EARLIER - timedelta(days=2), not_after=EARLIER - timedelta(days=1), changes=(TLS_OFF,)),),
+            )
+        ],
+        engine_version=ENGINE,
+        period="2026-W47",
+        title="Mail profiles, 2026-W47",
+        in_file=[replace(WAIVER, targets=("prod-ü",))],
+    )
+
+
+def marked(text: str, **style: object) -> str:
+    """How a terminal would be asked to show it, in words."""
+    return f"<{','.join(f'{name}={value}' for name, value in sorted(style.items()))}>{text}</>"
+
+
 def unseen() -> View:
     """One target, never read."""
     return view([never("new")], engine_version=ENGINE)
@@ -179,7 +227,7 @@ def nothing() -> View:
     return view([], engine_version=ENGINE)
 
 
-VIEWS: Mapping[str, Callable[[], View]] = {"report": specimen, "sound": sound, "unseen": unseen, "nothing": nothing}
+VIEWS: Mapping[str, Callable[[], View]] = {"report": specimen, "alone": alone, "sound": sound, "unseen": unseen, "nothing": nothing}
 
 
 def expected(name: str, form: str) -> bytes:
@@ -193,9 +241,15 @@ FORMS = ("text", "markdown", "json", "ndjson", "csv", "sarif", "junit", "ocsf", 
 """Those whose files are kept: the page is looked at in a browser."""
 
 
+NARROW = "{}.narrow.txt"
+"""The text in 44 cells, each piece with its style."""
+
+
 if __name__ == "__main__":
     from auditor.report.formats import FORMATS, SUFFIXES
+    from auditor.report.text import render_text
 
     for name, make in VIEWS.items():
         for form in FORMS:
             (FOLDER / f"{name}.{SUFFIXES[form]}").write_bytes(FORMATS[form](make()))
+        (FOLDER / NARROW.format(name)).write_bytes(render_text(make(), width=44, style=marked).encode())

@@ -4,7 +4,10 @@ import csv
 import io
 from dataclasses import replace
 
+import pytest
+
 from auditor.core.model import Standing
+from auditor.report.csvdoc import cell, render_csv
 from auditor.report.csvresults import COLUMNS, render_results
 from auditor.report.view import view
 from tests.report.specimen import specimen
@@ -89,6 +92,23 @@ def test_a_name_that_a_spreadsheet_would_run_is_a_text() -> None:
         "'+1",
         "'@a=b",
     )
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0d"])
+def test_a_text_is_no_formula_whatever_it_begins_with(start: str) -> None:
+    assert cell(f"{start}1").startswith("'")
+    assert not cell(f"1{start}").startswith("'")
+
+
+@pytest.mark.parametrize(("value", "text"), [(None, ""), (True, "true"), (False, "false"), (-1, "-1"), (0, "0"), (1.5, "1.5"), ("", ""), ("a", "a")])
+def test_what_we_write_ourselves_stays_as_it_is(value: object, text: str) -> None:
+    assert cell(value) == text
+
+
+def test_a_cell_that_has_to_be_quoted_is_and_an_empty_row_is_not_lost() -> None:
+    rendered = render_csv(("a", "b"), [{"a": 'x, "y"', "c": 1}, {}])
+
+    assert rendered == b'a,b\r\n"x, ""y""",\r\n,\r\n'
 
 
 def test_the_columns_are_named_once() -> None:
