@@ -100,6 +100,11 @@ def test_a_text_is_no_formula_whatever_it_begins_with(start: str) -> None:
     assert not cell(f"1{start}").startswith("'")
 
 
+def test_only_what_a_text_begins_with_counts_and_a_mark_on_it_hides_nothing() -> None:
+    assert cell("=\u0338A1") == "'=\u0338A1"  # put together they are another sign
+    assert cell("\u2a74A1") == "\u2a74A1"  # one sign that stands for `::=`
+
+
 @pytest.mark.parametrize(("value", "text"), [(None, ""), (True, "true"), (False, "false"), (-1, "-1"), (0, "0"), (1.5, "1.5"), ("", ""), ("a", "a")])
 def test_what_we_write_ourselves_stays_as_it_is(value: object, text: str) -> None:
     assert cell(value) == text

@@ -21,4 +21,10 @@ EQUIVALENTS: dict[tuple[str, str, str], str] = {
         "name = ''.join((c if c.isascii() and (c.isalnum() or c in '._-') else f'_{ord(c):x}_' for c in text[:200]))",
         "name = ''.join((c if c.isascii() and (c.isalnum() or c in 'XX._-') else f'_{ord(c):x}_' for c in text[:200]))",
     ): "a letter stands in a token anyway",
+    ("auditor.report.csvdoc", "drawn = StringIO(newline='')", "drawn = StringIO()"): "either leaves line ends as they are written",
+    (
+        "auditor.report.csvdoc",
+        "writer = csv.writer(drawn, lineterminator='\\r\\n')",
+        "writer = csv.writer(drawn)",
+    ): "it is what the library takes anyway",
 }
