@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from auditor.health import Watched
     from auditor.instance import Held
     from auditor.notify import Channel, Means
+    from auditor.publish import Commission
     from auditor.report.view import View
     from auditor.retention import Removed
     from auditor.store.store import Store
@@ -652,6 +653,53 @@ class App:
         """
         from auditor import publish
 
+        return publish.write_edition(self.store, self._commission(names, labels, asked, stem), folder or self.config.report_folder)
+
+    def write_reports(
+        self, names: Sequence[str], labels: Mapping[str, str], *, asked: str, folder: Path | None, forms: Sequence[str]
+    ) -> dict[str, Path]:
+        """The same in each of `forms`; returns their paths. The others show where the targets stood when the period was over, or stand now.
+
+        Raises:
+            UsageError, StoreError: As for `write_report`.
+        """
+        from auditor import publish
+        from auditor.report.formats import SUFFIXES
+
+        commission, folder = self._commission(names, labels, asked, ""), folder or self.config.report_folder
+        made = {form: publish.render(self._view_of(commission, asked), form) for form in forms if form != "html"}
+        paths = {form: folder / f"{commission.stem}.{SUFFIXES[form]}" for form in forms}
+        if "html" in forms:
+            publish.write_edition(self.store, commission, folder)
+        for form, content in made.items():
+            publish.write(content, paths[form])
+        return paths
+
+    def report_bytes(self, names: Sequence[str], labels: Mapping[str, str], *, asked: str, form: str) -> bytes:
+        """The same in one format, for whoever wants no file.
+
+        Raises:
+            UsageError: As for `write_report`.
+        """
+        from auditor import publish
+
+        commission = replace(self._commission(names, labels, asked, ""), index=False)
+        return publish.page_on(self.store, commission) if form == "html" else publish.render(self._view_of(commission, asked), form)
+
+    def _view_of(self, commission: "Commission", asked: str) -> "View":
+        from auditor import publish
+        from auditor.report.wording import period_words
+
+        if not asked or commission.period.end > self.clock():
+            known = {target.name: target for target in self.config.targets}
+            return self.view([known[target.name] for target in commission.targets])
+        last = commission.period.end - timedelta(microseconds=1)
+        words = period_words(commission.period)
+        return publish.view_on(self.store, commission.targets, last, period=words, inspection=commission.inspection)
+
+    def _commission(self, names: Sequence[str], labels: Mapping[str, str] | None, asked: str, stem: str) -> "Commission":
+        from auditor import publish
+
         period = self._period(asked)
         chosen = self._audited_in(period) if not names else self.select(names, {})
         chosen = tuple(target for target in chosen if (labels or {}).items() <= dict(target.labels).items())
@@ -660,7 +708,7 @@ class App:
         is_part = bool(names or labels)
         usual = f"smtp-report-{period.key if asked else period.last.isoformat()}"
         marked = hashlib.sha256(" ".join(sorted(target.name for target in chosen)).encode()).hexdigest()[:8]
-        commission = publish.Commission(
+        return publish.Commission(
             targets=tuple(text_of(target) for target in chosen),
             period=period,
             stem=stem or (f"{usual}-part-{marked}" if is_part else usual),
@@ -668,7 +716,6 @@ class App:
             inspection=self.inspect(),
             index=not (is_part or stem),
         )
-        return publish.write_edition(self.store, commission, folder or self.config.report_folder)
 
     def _period(self, asked: str) -> Period:
         zone = self.config.report_timezone

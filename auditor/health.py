@@ -20,8 +20,9 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metri
 from prometheus_client.registry import Collector
 
 from auditor.core.coverage import Coverage
-from auditor.core.model import DeliveryState, RuleOutcome, Severity, Standing, Verdict
+from auditor.core.model import DeliveryState
 from auditor.errors import StoreError
+from auditor.report.prometheus import Family, of_targets, of_waivers
 
 if TYPE_CHECKING:
     from auditor.core.model import Waiver
@@ -119,14 +120,7 @@ class _Collected(Collector):
 
 
 def _families(watched: Watched, at: datetime) -> Iterator[Metric]:
-    standings = watched.store.standings(watched.targets)
-    yield from _of_targets(standings)
-    drift = GaugeMetricFamily("auditor_drift_open", "Open drift events", labels=["target", "severity"])
-    for standing in standings:
-        events = standing.assessment.drift.open if standing.assessment else ()
-        for severity in Severity:
-            drift.add_metric([standing.target.name, severity.value], sum(event.severity is severity for event in events))
-    yield drift
+    yield from map(_gauge, of_targets(watched.store.standings(watched.targets)))
     reads = CounterMetricFamily("auditor_reads", "Reads on record", labels=["target", "outcome"])
     for target, outcome, count in watched.store.reads_by_outcome():
         if target in watched.targets:
@@ -139,35 +133,15 @@ def _families(watched: Watched, at: datetime) -> Iterator[Metric]:
         if covered is not None and covered.total.expected:
             ratio.add_metric([name], covered.total.read / covered.total.expected)
     yield ratio
-    days = GaugeMetricFamily("auditor_waiver_days_left", "Days until a waiver ends; negative where it has", labels=["rule", "waiver"])
-    for waiver in watched.waivers:
-        days.add_metric([waiver.rule, waiver.id], (waiver.expires_at - at) / timedelta(days=1))
-    yield days
+    yield _gauge(of_waivers(watched.waivers, at=at))
     yield GaugeMetricFamily("auditor_config_current", "Whether the configuration in force is that of the file", value=0 if watched.trouble else 1)
 
 
-def _of_targets(standings: list[Standing]) -> Iterator[Metric]:
-    compliant = GaugeMetricFamily("auditor_target_compliant", "Whether the newest read met the policy", labels=["target"])
-    failing = GaugeMetricFamily("auditor_findings_failing", "Rules that fail, by severity", labels=["target", "severity"])
-    success = GaugeMetricFamily("auditor_last_success_timestamp_seconds", "When the profile was last read", labels=["target"])
-    newest = GaugeMetricFamily("auditor_last_sweep_timestamp_seconds", "When the newest read of any target ended")
-    took = GaugeMetricFamily("auditor_read_duration_seconds", "How long the newest read took", labels=["target"])
-    ends = []
-    for standing in standings:
-        name, assessment = standing.target.name, standing.assessment
-        if standing.last_seen is not None:
-            success.add_metric([name], standing.last_seen.timestamp())
-        if assessment is None:
-            continue
-        compliant.add_metric([name], assessment.verdict in (Verdict.COMPLIANT, Verdict.COMPLIANT_WITH_WAIVERS))
-        took.add_metric([name], (assessment.observation.ended_at - assessment.observation.started_at).total_seconds())
-        ends.append(assessment.observation.ended_at)
-        for severity in Severity:
-            fails = (f for f in assessment.findings if f.outcome is RuleOutcome.FAIL and f.severity is severity)
-            failing.add_metric([name, severity.value], sum(1 for _ in fails))
-    if ends:
-        newest.add_metric([], max(ends).timestamp())
-    yield from (compliant, failing, success, newest, took)
+def _gauge(family: Family) -> Metric:
+    told = GaugeMetricFamily(family.name, family.about, labels=list(family.labels))
+    for values, figure in family.samples:
+        told.add_metric(list(values), figure)
+    return told
 
 
 def _of_outbox(store: "Store") -> Iterator[Metric]:

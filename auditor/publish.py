@@ -20,7 +20,7 @@ from auditor.report.formats import FORMATS
 from auditor.report.gather import Gathering
 from auditor.report.happenings import Naming
 from auditor.report.html import compiled_page, render_edition, render_target
-from auditor.report.index import INDEX, figures_of_page, last_day, render_fleet_csv, render_index
+from auditor.report.index import INDEX, SERVERS, figures_of_page, last_day, render_fleet_csv, render_index
 from auditor.report.lanes import lines
 from auditor.report.summary import Summary, summary
 from auditor.report.view import View, anchor_of, shown_target, view
@@ -94,6 +94,16 @@ def write(content: bytes, path: Path) -> None:
         raise StoreError(f"{path}: cannot be written: {failure.strerror}", hint="is the folder writable, and is there room?") from failure
 
 
+def write_all(shown: View, places: Sequence[tuple[str, Path]]) -> None:
+    """Write the report in each format to its path. All of them are rendered before the first is written: none is there beside one that failed.
+
+    Raises:
+        StoreError: One cannot be written; it stands as it did before.
+    """
+    for content, path in [(render(shown, form), path) for form, path in places]:
+        write(content, path)
+
+
 def summary_of(store: "Store", shown: View, targets: Sequence[TargetText], *, named: str, content: bytes, at: datetime) -> Summary:
     """What a report comes to, with the coverage of the last week that is over at `at` and the ledger's head: for a mail that brings it."""
     week, instant = parse_period("last-week", today=at.astimezone(UTC).date()), timedelta(microseconds=1)
@@ -137,12 +147,26 @@ def write_edition(store: "Store", asked: Commission, folder: Path) -> Path:
         path = folder / f"{asked.stem}.html"
         if made.is_fleet:
             _write_pages(store, asked, made, folder)
-            made = replace(made, csv=f"{asked.stem}.csv")
+            made = replace(made, csv=f"{asked.stem}{SERVERS}")
             write(render_fleet_csv(made), folder / made.csv)
         write(render_edition(made, due_days=asked.due_days), path)
     if asked.index:
         write_index(folder)
     return path
+
+
+def page_on(store: "Store", asked: Commission) -> bytes:
+    """The HTML report on a period, whole in itself: for whoever wants no file."""
+    with by_clocks_of(asked.period.zone):
+        return render_edition(edition_on(store, asked), due_days=asked.due_days)
+
+
+def view_on(store: "Store", targets: Sequence[TargetText], at: datetime, *, period: str, inspection: Inspection | None = None) -> View:
+    """Where `targets` stood by the last read of each at or before `at`, with the waivers that were in `waivers.yaml` then."""
+    found = (store.standing_at(target.name, at) for target in targets)
+    known = [standing or Standing(target=target) for standing, target in zip(found, targets, strict=True)]
+    kept = [one.waiver for one in kept_waivers(store.records_of(Kind.WAIVERS, before=at)) if one.holds_within(at, at)]
+    return view(known, engine_version=__version__, period=period, in_file=kept, inspection=inspection)
 
 
 def refresh_index(folder: Path) -> None:
@@ -270,7 +294,8 @@ def figures_in(folder: Path) -> list[dict[str, Any]]:
     """
     found = []
     try:
-        there = sorted(path for path in folder.iterdir() if last_day(path.name) and path.is_file() and not path.is_symlink())
+        pages = (path for path in folder.iterdir() if path.suffix == ".html" and last_day(path.name))
+        there = sorted(path for path in pages if path.is_file() and not path.is_symlink())
     except OSError as failure:
         raise StoreError(f"{folder}: cannot be read: {failure.strerror}", hint="who may look into the folder?") from failure
     for path in there:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from auditor.config import Retention
 from auditor.errors import StoreError
-from auditor.report.index import last_day
+from auditor.report.index import SERVERS, last_day
 
 if TYPE_CHECKING:
     from auditor.store.care import Pruned
@@ -72,7 +72,7 @@ def remove(
 
 
 def reports_before(day: date, folder: Path) -> list[Path]:
-    """The reports in `folder` on what was before `day`, the oldest first; never the newest, and no file that is not named as ours are.
+    """The reports in `folder` on what was before `day`, in any format, the oldest first; never the newest, and no file that is not named as ours are.
 
     Raises:
         StoreError: The folder cannot be read; one that is not there has no reports.
@@ -82,12 +82,20 @@ def reports_before(day: date, folder: Path) -> list[Path]:
         dated = [(on, path.name, path) for path in there if (on := last_day(path.name)) and path.is_file() and not path.is_symlink()]
     except OSError as failure:
         raise StoreError(f"{folder}: cannot be read: {failure.strerror}", hint="who may look into the folder?") from failure
-    return [path for on, _, path in sorted(dated)[:-1] if on < day]
+    newest = max(((on, _stem(path)) for on, _, path in dated), default=None)
+    return [path for on, _, path in sorted(dated) if on < day and (on, _stem(path)) != newest]
+
+
+def _stem(report: Path) -> str:
+    """The name of a report less its ending, which can have two parts (`.ocsf.ndjson`)."""
+    return report.name.partition(".")[0]
 
 
 def companions(report: Path) -> list[Path]:
     """What lies beside a report and belongs to it: the CSV and the pages of a fleet, then their folder."""
-    beside, pages = report.with_suffix(".csv"), report.with_suffix("")
+    if report.suffix != ".html":
+        return []
+    beside, pages = report.with_name(report.stem + SERVERS), report.with_suffix("")
     found = [beside] if beside.is_file() and not beside.is_symlink() else []
     if pages.is_dir() and not pages.is_symlink():
         found += [*sorted(path for path in pages.iterdir() if path.suffix == ".html" and path.is_file() and not path.is_symlink()), pages]

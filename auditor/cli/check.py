@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from auditor.cli.common import Settings, framework_option, label_option, opened, parse_labels, print_bytes, progress, wants_colour
+from auditor.cli.common import FORMAT_NAMES, Settings, framework_option, label_option, opened, parse_labels, print_bytes, progress, wants_colour
 from auditor.core.model import Severity
 from auditor.errors import UsageError, did_you_mean
 
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from auditor.app import App
     from auditor.core.model import Assessment, Target
     from auditor.report.view import View
-
-FORMAT_NAMES = ("text", "json", "html")
 
 
 @click.command()
@@ -95,11 +93,12 @@ def put_out(shown: "View", wanted: list[tuple[str, Path | None]]) -> None:
     """Print and write the view in the wanted formats; on a terminal the text is coloured."""
     from auditor import publish
 
-    for form, path in wanted:
-        if path is not None:
-            publish.write(publish.render(shown, form), path)
-            click.echo(f"{form}: {path}", err=True)
-        elif form == "text" and wants_colour():
+    places = [(form, path) for form, path in wanted if path is not None]
+    publish.write_all(shown, places)
+    for form, path in places:
+        click.echo(f"{form}: {path}", err=True)
+    for form in (form for form, path in wanted if path is None):
+        if form == "text" and wants_colour():
             from auditor.report.text import render_text
 
             click.echo(render_text(shown, style=click.style), nl=False, color=True)

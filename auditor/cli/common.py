@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+FORMAT_NAMES = ("text", "html", "markdown", "json", "ndjson", "csv", "sarif", "junit", "ocsf", "oscal", "prometheus")
+"""Those of `report.formats`, without which most commands start faster."""
+
 MAX_WIDTH = 120
 """Cells of a line of text: longer ones are hard to read."""
 

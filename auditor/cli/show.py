@@ -5,14 +5,14 @@ from datetime import datetime
 import click
 
 from auditor.cli.check import parse_outputs, put_out
-from auditor.cli.common import Settings, opened, say
+from auditor.cli.common import FORMAT_NAMES, Settings, opened, say
 from auditor.cli.when import parse_when
 
 
 @click.command()
 @click.argument("target")
 @click.option("--at", "when", metavar="WHEN", help="As it was recorded by the end of that day (UTC), or by an instant with offset.")
-@click.option("--output", "outputs", multiple=True, metavar="FORMAT=PATH", help="Write text, json or html; PATH - is stdout.")
+@click.option("--output", "outputs", multiple=True, metavar="FORMAT=PATH", help=f"Write {', '.join(FORMAT_NAMES)}; PATH - is stdout.")
 @click.pass_obj
 def show(settings: Settings, target: str, when: str | None, outputs: tuple[str, ...]) -> int:
     """Show the newest observation of TARGET, its profile and its findings. No server is asked.

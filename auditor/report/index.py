@@ -10,6 +10,7 @@ from typing import Any
 from auditor.core.period import parse_period
 from auditor.report.csvdoc import render_csv
 from auditor.report.edition import Edition
+from auditor.report.formats import SUFFIXES
 from auditor.report.html import filled
 from auditor.report.shown import Status
 from auditor.report.wording import iso
@@ -34,7 +35,11 @@ def last_day(name: str) -> date | None:
 
 
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_DATED = re.compile(rf"smtp-report-({_DAY}(?:_{_DAY})?|[0-9]{{4}}-W[0-9]{{2}}|[0-9]{{4}}-[0-9]{{2}})\.html")
+_ENDINGS = "|".join(map(re.escape, SUFFIXES.values()))
+_DATED = re.compile(rf"smtp-report-({_DAY}(?:_{_DAY})?|[0-9]{{4}}-W[0-9]{{2}}|[0-9]{{4}}-[0-9]{{2}})\.(?:{_ENDINGS})")
+
+SERVERS = "-servers.csv"
+"""What the name of a fleet's table of servers ends in, which lies beside its report."""
 
 
 def figures_of_page(head: str) -> dict[str, Any] | None:

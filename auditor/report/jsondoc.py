@@ -1,4 +1,4 @@
-"""The report as JSON: complete, for machines. Its schema changes only with `SCHEMA_VERSION`."""
+"""The report as JSON: complete, for machines. What it consists of is `schema`; that changes only with `SCHEMA_VERSION`."""
 
 import json
 import re
@@ -12,6 +12,7 @@ from auditor.core.drift import said
 from auditor.core.model import Approval, Collection, DriftEvent, Observation, PolicyText, Snapshot, Waiver
 from auditor.core.waiver import Review
 from auditor.core.words import leaf_text
+from auditor.report.results import results, run_id
 from auditor.report.safetext import is_hidden
 from auditor.report.shown import Counts, ShownChange, ShownFinding, ShownTarget, View
 from auditor.report.wording import iso
@@ -24,14 +25,21 @@ def render_json(view: View) -> bytes:
 
     What would be hidden on a screen stands there as its JSON escape (`\\u202e`), so that nothing is lost and nothing plays tricks.
     """
-    text = json.dumps(document(view), indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
-    return (_NOT_ASCII.sub(_escaped_if_hidden, text) + "\n").encode()
+    return (dumped(document(view), indent=2) + "\n").encode()
+
+
+def dumped(value: Any, *, indent: int | None = None) -> str:
+    """`value` as JSON, its keys sorted, on one line unless `indent` is given; what would be hidden on a screen stands there as its escape."""
+    separators = (",", ":") if indent is None else None
+    text = json.dumps(value, indent=indent, separators=separators, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    return _NOT_ASCII.sub(_escaped_if_hidden, text)
 
 
 def document(view: View) -> dict[str, Any]:
     """The report as plain JSON values."""
     return {
         "schema_version": SCHEMA_VERSION,
+        "run_id": run_id(view, results(view)),
         "title": view.title,
         "period": view.period,
         "as_of": _iso(view.as_of),
@@ -40,10 +48,11 @@ def document(view: View) -> dict[str, Any]:
         "counts": _counts(view.counts),
         "warnings": list(view.warnings),
         "targets": [_target(target) for target in sorted(view.targets, key=lambda target: target.name)],
-        "policies": [_policy(shown.policy) | {"targets": list(shown.targets)} for shown in view.policies],
+        "policies": [policy_text(shown.policy) | {"targets": list(shown.targets)} for shown in view.policies],
         "needed_vars": [{"var": needed.name, "rules": list(needed.rules), "targets": list(needed.targets)} for needed in view.needed_vars],
         "waivers": [reviewed(shown.review) for shown in view.waivers],
-        "installation": [_finding(shown) for shown in view.installation],
+        "installation_policy": policy_text(view.installation_policy) if view.installation_policy else None,
+        "installation": [finding(shown) for shown in view.installation],
         "blind_spots": list(view.blind_spots),
     }
 
@@ -72,11 +81,12 @@ def _target(target: ShownTarget) -> dict[str, Any]:
         "earlier_changes": [_change(change) for change in target.earlier],
         "open_drift": [_event(event) for event in (assessment.drift.open if assessment else ())],
         "standing_limits": [{"reason": limit.reason, "facts": list(limit.facts), "rules": list(limit.rules)} for limit in target.limits],
-        "findings": [_finding(shown) for shown in sorted(target.findings, key=lambda shown: shown.rule.id)],
+        "findings": [finding(shown) for shown in sorted(target.findings, key=lambda shown: shown.rule.id)],
     }
 
 
-def _finding(shown: ShownFinding) -> dict[str, Any]:
+def finding(shown: ShownFinding) -> dict[str, Any]:
+    """One rule's result as plain JSON values."""
     because = shown.finding.because
     return shown.finding.document() | {
         "id": shown.id,
@@ -166,7 +176,8 @@ def _change(shown: ShownChange) -> dict[str, Any]:
     }
 
 
-def _policy(policy: PolicyText) -> dict[str, Any]:
+def policy_text(policy: PolicyText) -> dict[str, Any]:
+    """A policy as it read when it judged, as plain JSON values."""
     return {
         "name": policy.name,
         "title": policy.title,

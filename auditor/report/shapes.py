@@ -10,7 +10,8 @@ from auditor.core.model import Finding, RuleOutcome, RuleText, Severity
 from auditor.core.subject import Subject
 from auditor.report.edition import Cell, ControlRow
 from auditor.report.shown import Counts, Status
-from auditor.report.view import STATUS_OF, is_unset_var
+from auditor.report.statuses import STATUSES, answer_of
+from auditor.report.view import is_unset_var
 
 RANK = (Status.FAIL, Status.UNKNOWN, Status.WAIVED, Status.PASS, Status.NEUTRAL)
 """The worst first."""
@@ -56,7 +57,7 @@ def shape_of(judged: tuple[Finding, ...], counted: Sequence[Finding], rules: Map
             standing_limits=sum(finding.standing for finding in counted),
         ),
         cells={subject: _cell(its) for subject, its in by_subject.items()},
-        outcomes=tuple((finding.rule, STATUS_OF[finding.outcome]) for finding in counted),
+        outcomes=tuple((finding.rule, STATUSES[answer_of(finding)].status) for finding in counted),
         failing=tuple(failing),
         waits=tuple(
             dict.fromkeys(
@@ -93,6 +94,6 @@ def natural(item: tuple[str, Any]) -> tuple[tuple[int, int, str], ...]:
 
 def _cell(findings: Sequence[Finding]) -> Cell:
     """The worst of them; what a source can never show counts where there is no other answer."""
-    statuses = [STATUS_OF[finding.outcome] for finding in findings if not finding.standing] or [STATUS_OF[findings[0].outcome]]
+    statuses = [STATUSES[answer_of(finding)].status for finding in findings if not finding.standing] or [STATUSES[answer_of(findings[0])].status]
     worst = min(statuses, key=RANK.index)
     return Cell(status=worst, number=statuses.count(worst))

@@ -222,7 +222,7 @@ class ShownWaiver:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """A whole report. `as_of` is the time of the newest observation, None where nothing was ever read. `installation` is what the rules about the
-    auditor's own record came to."""
+    auditor's own record came to, by `installation_policy`."""
 
     title: str
     period: str
@@ -243,4 +243,5 @@ class View:
     needed_vars: tuple[NeededVar, ...]
     waivers: tuple[ShownWaiver, ...] = ()
     installation: tuple[ShownFinding, ...] = ()
+    installation_policy: PolicyText | None = None
     blind_spots: tuple[str, ...] = BLIND_SPOTS

@@ -39,6 +39,7 @@ from auditor.report.shown import (
     View,
     WorkItem,
 )
+from auditor.report.statuses import STATUSES, answer_of
 
 __all__ = ["View", "view"]
 
@@ -88,17 +89,9 @@ def view(
         needed_vars=_needed_vars(targets),
         waivers=waivers.rows(in_file, standings, as_of) if as_of else (),
         installation=installation,
+        installation_policy=inspection.policy if inspection else None,
     )
 
-
-STATUS_OF = {
-    RuleOutcome.FAIL: Status.FAIL,
-    RuleOutcome.ERROR: Status.UNKNOWN,
-    RuleOutcome.NOT_EVALUATED: Status.UNKNOWN,
-    RuleOutcome.WAIVED: Status.WAIVED,
-    RuleOutcome.PASS: Status.PASS,
-    RuleOutcome.NOT_APPLICABLE: Status.NEUTRAL,
-}
 
 STATUS_OF_VERDICT = {
     Verdict.NON_COMPLIANT: Status.FAIL,
@@ -152,7 +145,7 @@ def _finding(target: str, anchor: str, finding: Finding, rules: dict[str, RuleTe
         id=f"{target}/{finding.rule}",
         anchor=f"{anchor}.{finding.rule}",
         rule=rules.get(finding.rule) or RuleText(id=finding.rule, title=finding.rule),
-        status=STATUS_OF[finding.outcome],
+        status=STATUSES[answer_of(finding)].status,
         finding=finding,
         leaves=_leaves(finding),
         applies=tuple(_applies(leaf) for leaf in finding.applies if leaf.fact != "profile.configured"),

@@ -133,7 +133,7 @@ def test_what_lies_beside_a_report_goes_with_it_and_the_list_is_written_anew(age
     folder = aged.folder / "reports"
     pages = folder / "smtp-report-2020-W09"
     pages.mkdir()
-    for path in (folder / "smtp-report-2020-W09.html", folder / "smtp-report-2020-W09.csv", pages / "prod.html", folder / "index.html"):
+    for path in (folder / "smtp-report-2020-W09.html", folder / "smtp-report-2020-W09-servers.csv", pages / "prod.html", folder / "index.html"):
         path.write_text("<p>", encoding="utf-8")
     (pages / "notes.txt").touch()
     assert aged.run("db", "prune")[0] == 74, "a file that is not ours keeps its folder, and is named"

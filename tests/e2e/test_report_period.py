@@ -209,7 +209,7 @@ def test_a_fleet_has_rows_for_all_and_a_page_for_each(told: Site) -> None:
     told.configure(schedule='{cron: "0 9 * * *"}', targets=more)
     page = written(told)
     folder = told.folder / "reports"
-    rows = list(csv.DictReader(io.StringIO((folder / "smtp-report-2025-W11.csv").read_text(encoding="utf-8"))))
+    rows = list(csv.DictReader(io.StringIO((folder / "smtp-report-2025-W11-servers.csv").read_text(encoding="utf-8"))))
 
     assert page.count("<li data-row") == len(rows) == 206
     assert page.count('class="server ') == 200

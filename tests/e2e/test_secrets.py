@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from auditor.cli.common import FORMAT_NAMES
 from auditor.cli.log import configure
 from auditor.simulator.profile import Showing, stored
 from tests.e2e.conftest import USER, Site
@@ -50,7 +51,7 @@ def test_no_planted_secret_leaves_the_wire(loud: tuple[Site, list[str]], verbosi
     site, secrets = loud
     said = ""
     for arguments in (
-        [verbosity, "check", "--output", "html=out/report.html", "--output", "json=out/report.json", "--output", "text=out/report.txt"],
+        [verbosity, "check", *(f"--output={form}=out/report.{form}" for form in FORMAT_NAMES)],
         [verbosity, "--log-format", "json", "check"],
         ["show", "prod", "--output", "json=-"],
         ["report"],

@@ -223,6 +223,8 @@ def test_a_scheduled_task_is_one_that_schtasks_makes_and_the_auditor_takes(line:
 
 _METRICS = {
     "auditor_target_compliant",
+    "auditor_target_read",
+    "auditor_results",
     "auditor_findings_failing",
     "auditor_drift_open",
     "auditor_last_success_timestamp_seconds",
@@ -244,7 +246,8 @@ def test_alerts_and_their_page_speak_of_the_metrics_that_there_are() -> None:
 
     assert asked <= _METRICS
     assert explained == _METRICS
-    told = set(re.findall(r'"(auditor_\w+)"', (_DEPLOY.parent / "auditor" / "health.py").read_text(encoding="utf-8")))
+    sources = [(_DEPLOY.parent / "auditor" / name).read_text(encoding="utf-8") for name in ("health.py", "report/prometheus.py")]
+    told = {name for source in sources for name in re.findall(r'"(auditor_\w+)"', source)}
     assert {name.removesuffix("_total") for name in _METRICS} == told
 
 

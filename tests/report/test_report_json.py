@@ -8,6 +8,7 @@ import pytest
 
 from auditor.core.model import Leaf, Snapshot, Standing
 from auditor.report.formats import FORMATS
+from auditor.report.jsondoc import dumped
 from auditor.report.safetext import is_hidden
 from auditor.report.view import view
 from tests.report.hostile import VALUES, hostile, hostile_trouble
@@ -31,6 +32,7 @@ def test_the_top_says_when_what_and_how_many() -> None:
 
     assert set(document) == {
         "schema_version",
+        "run_id",
         "title",
         "period",
         "as_of",
@@ -43,6 +45,7 @@ def test_the_top_says_when_what_and_how_many() -> None:
         "needed_vars",
         "waivers",
         "installation",
+        "installation_policy",
         "blind_spots",
     }
     assert (document["schema_version"], document["as_of"], document["engine_version"]) == (1, "2026-11-17T09:30:01Z", "1.0")
@@ -129,6 +132,13 @@ def test_values_stay_whole_and_what_is_hidden_is_written_as_an_escape(value: str
     assert target["profile"]["snapshot"]["facts"]["SenderName"]["value"] == value
     assert target["findings"][0]["because"][0]["actual"] == value
     assert [character for character in content if character != "\n" and is_hidden(character)] == []
+
+
+def test_what_is_seen_stays_as_it_is_and_a_number_that_json_does_not_have_is_refused() -> None:
+    assert dumped({"b": "é—邮", "a": "\u200b\x7f"}) == '{"a":"\\u200b\\u007f","b":"é—邮"}'
+    assert dumped([1], indent=2) == "[\n  1\n]"
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        dumped(float("nan"))
 
 
 def test_delete_and_half_a_surrogate_pair_are_escaped_too() -> None:

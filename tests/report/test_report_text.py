@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from auditor.report.formats import FORMATS
 from auditor.report.safetext import is_hidden
 from auditor.report.text import render_text
 from auditor.report.view import view
+from tests.factories import snapshot
 from tests.report.hostile import VALUES, hostile, hostile_trouble
 from tests.report.standings import FAILS, FAILS_TOO, LIMITED, TLS_OFF, UNSEEN, WAITS, WAIVED, basic_snapshot, never, standing, unread, v1_snapshot
 
@@ -142,3 +144,31 @@ def test_colour_goes_through_the_style_alone() -> None:
     assert ("✗ 2 failing", "red") in pieces
     assert ("? 8 not evaluated", "yellow") in pieces
     assert ("✓ 12 passing", "green") in pieces
+
+
+def test_the_figures_stand_on_one_line_as_soon_as_they_fit() -> None:
+    page = view([standing("prod")], engine_version="1")
+    line = "✗ 0 failing   ? 0 not evaluated   ◐ 0 waived   ✓ 6 passing"
+
+    assert line in render_text(page, width=len(line)).splitlines()
+    assert line.split("   ") == [each for each in render_text(page, width=len(line) - 1).splitlines() if each in line and each]
+
+
+def test_a_value_of_four_hundred_characters_is_whole_and_a_longer_one_is_cut_wherever_it_stands() -> None:
+    def runs(length: int) -> set[int]:
+        value = "x" * length
+        failing = replace(FAILS, because=(replace(FAILS.because[0], fact="Host", operator="equals", expected=value, actual=value),))
+        moved = replace(TLS_OFF, before=value, after=value)
+        page = view([standing("prod", failing, seen=snapshot(SenderName=value), changes=(moved,))], engine_version="1")
+        # wide enough for one line each; evidence has quotes around the value
+        return {len(run.strip('"')) for run in re.findall(r'"?x{50,}"?', render_text(page, width=600))}
+
+    assert runs(398) == {398}
+    assert runs(1000) == {400 - len("… (cut, 1002 characters)") - 1, 400 - len("… (cut, 1000 characters)")}
+    assert runs(400) == {400, 400 - len("… (cut, 402 characters)") - 1}
+
+
+def test_rules_that_wait_for_one_var_wait_together() -> None:
+    waits = [replace(WAITS, rule=rule) for rule in ("CFG-009", "CFG-013")]
+
+    assert "CFG-009 and CFG-013 wait for your data: set the var approved_hosts." in render_text(view([standing("p", *waits)], engine_version="1"))

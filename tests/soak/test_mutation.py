@@ -1,4 +1,4 @@
-"""Breaks the modules that judge, in one place at a time, and demands that their tests notice."""
+"""Breaks the modules that judge, and those that write formats, in one place at a time, and demands that their tests notice."""
 
 import os
 from collections import Counter
@@ -10,6 +10,7 @@ import pytest
 from tests.soak.equivalents import EQUIVALENTS
 from tests.soak.mutants import Fate, Mutant, UnfitTestsError, fates, mutants, path_of
 
+SPECIMENS = ["tests/report/test_specimens.py"]
 TESTS = {
     "auditor.core.operators": ["tests/core/test_operators.py"],
     "auditor.core.criterion": ["tests/core/test_operators.py", "tests/core/test_evaluate.py"],
@@ -17,6 +18,19 @@ TESTS = {
     "auditor.core.waiver": ["tests/waivers/test_waiver.py"],
     "auditor.core.formats": ["tests/core/test_formats.py"],
     "auditor.core.baseline": ["tests/core/test_baseline.py"],
+    "auditor.report.statuses": ["tests/report/test_statuses.py"],
+    "auditor.report.results": [*SPECIMENS, "tests/report/test_results.py"],
+    "auditor.report.markdown": [*SPECIMENS, "tests/report/test_markdown.py"],
+    "auditor.report.text": [*SPECIMENS, "tests/report/test_report_text.py"],
+    "auditor.report.jsondoc": [*SPECIMENS, "tests/report/test_report_json.py"],
+    "auditor.report.ndjson": SPECIMENS,
+    "auditor.report.csvdoc": [*SPECIMENS, "tests/report/test_csv_results.py"],
+    "auditor.report.csvresults": [*SPECIMENS, "tests/report/test_csv_results.py"],
+    "auditor.report.sarif": [*SPECIMENS, "tests/report/test_sarif.py"],
+    "auditor.report.junit": [*SPECIMENS, "tests/report/test_junit.py"],
+    "auditor.report.ocsf": [*SPECIMENS, "tests/report/test_ocsf.py"],
+    "auditor.report.oscal": [*SPECIMENS, "tests/report/test_oscal.py"],
+    "auditor.report.prometheus": [*SPECIMENS, "tests/report/test_prometheus_text.py"],
 }
 """What is broken, and the tests of each: those alone, since a test far away that fails says little about the place."""
 
@@ -37,7 +51,9 @@ def told_of(module: str) -> list[Mutant]:
 @pytest.mark.platform_only
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="mutants are forked")
 @pytest.mark.parametrize("module", TESTS)
-def test_fewer_than_one_in_twenty_faults_in_what_judges_goes_unnoticed(module: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_fewer_than_one_in_twenty_faults_in_what_judges_or_writes_goes_unnoticed(
+    module: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     source = path_of(module).read_text(encoding="utf-8")
     unbroken = dict(fates(module, [source], TESTS[module], folder=tmp_path, timeout_s=TIMEOUT_S))
     assert unbroken == {0: Fate.SURVIVED}, f"without a fault:\n{(tmp_path / '0.log').read_text(encoding='utf-8')[-3000:]}"
