@@ -238,7 +238,7 @@ def test_a_daemon_removes_what_is_too_old_and_the_ledger_says_so(
         running = threading.Thread(target=serve, args=(app,), kwargs={"stop": stop})
         running.start()
         try:
-            wait_for(lambda: bool(app.store.entries(kind=Kind.PRUNE)))
+            wait_for(lambda: "what was too old was removed" in caplog.messages)
         finally:
             stop.set()
             running.join()
