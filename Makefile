@@ -8,7 +8,8 @@ UV     ?= uv
 BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet --no-input
 # Only wheels: building another's sdist would run its code, with build tools that nothing here pins.
-INSTALL := $(PIP) install --require-hashes --only-binary :all:
+# The lists hold all that is needed, so nothing is left to resolve: pip would try the newest release of what one asks for with an extra and another without
+INSTALL := $(PIP) install --no-deps --require-hashes --only-binary :all:
 LOCK := $(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras --no-emit-index-url --no-annotate --no-header --no-config
 
 .PHONY: demo test lint bench soak clean lock venv
@@ -57,5 +58,6 @@ $(VENV)/.runtime: $(VENV)/.made requirements/runtime.txt requirements/build.txt 
 
 $(VENV)/.dev: $(VENV)/.made requirements/dev.txt pyproject.toml
 	$(INSTALL) -r requirements/dev.txt
+	$(PIP) check
 	$(PIP) install --no-deps --no-build-isolation --editable .
 	@touch $@ $(VENV)/.runtime
