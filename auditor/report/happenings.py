@@ -180,7 +180,8 @@ class Happenings:
     def policy_changes(self, documents: Mapping[str, Mapping[str, Any]]) -> tuple[PolicyChange, ...]:
         """Which policy gave way to which, and what that did to results; `documents` are those that are still on record."""
         found = []
-        for (old, new), switched in self._switches.items():
+        by_time = sorted(self._switches.items(), key=lambda item: (min(at for _, at, _ in item[1]), item[0]))
+        for (old, new), switched in by_time:
             before, after = documents.get(old), documents.get(new)
             effects: Counter[tuple[str, str, str]] = Counter()
             for _, _, effect in switched:
@@ -197,7 +198,7 @@ class Happenings:
                     effects=tuple(f"{rule}: {was} → {now} on {wording.count(number, 'server')}" for (rule, was, now), number in ordered[:30]),
                 )
             )
-        return tuple(sorted(found, key=lambda one: (one.when, one.digests)))
+        return tuple(found)
 
     def events(self) -> list[ShownEvent]:
         """The drift events of the period, the open ones first."""
@@ -294,6 +295,7 @@ _ORDER = (
     Turn.LOST,
     Turn.UNANSWERED,
     Turn.BETWEEN,
+    Turn.MOOT,
     Turn.FIXED,
     Turn.REGAINED,
     Turn.WAIVED,
@@ -307,6 +309,7 @@ _TURNS = {
     Turn.UNANSWERED: (Status.UNKNOWN, "no answer"),
     Turn.BETWEEN: (Status.NEUTRAL, "came and went"),
     Turn.STILL: (Status.FAIL, "still failing"),
+    Turn.MOOT: (Status.NEUTRAL, "asked no more"),
     Turn.FIXED: (Status.PASS, "fixed"),
     Turn.REGAINED: (Status.PASS, "read again"),
     Turn.WAIVED: (Status.WAIVED, "now waived"),
@@ -319,6 +322,7 @@ _TEXTS = {
     Turn.UNANSWERED: "It failed before; now what it needs is not seen.",
     Turn.BETWEEN: "",
     Turn.STILL: "",
+    Turn.MOOT: "It failed, and does not apply any more, or the policy has it no more. That is no pass.",
     Turn.FIXED: "",
     Turn.REGAINED: "Could be read again.",
     Turn.WAIVED: "Somebody accepted it for a while; it still fails.",
