@@ -52,18 +52,17 @@ def report(
     if mail and "html" not in wanted:
         raise UsageError("--mail: the HTML report is what is mailed", hint="add --format html")
     with opened(settings) as app:
-        chosen = app.select(targets, wished) if mail else ()
         if mail and not app.report_channels:
             raise UsageError(f"{app.config.file}: no mail channel asks for the report", hint="give one `report: attached` (docs/alerts.md)")
         if folder == STDOUT:
             print_bytes(app.report_bytes(targets, wished, asked=period, form=wanted[0]))
             return
-        paths = app.write_reports(targets, wished, asked=period, folder=folder, forms=wanted)
+        paths, edition = app.write_reports(targets, wished, asked=period, folder=folder, forms=wanted)
         for path in paths.values():
             click.echo(path)
-        if not mail:
+        if not mail or edition is None:
             return
-        if not app.mail_report(paths["html"], app.view(chosen), chosen):
+        if not app.mail_report(paths["html"], edition):
             click.echo("mail: this report was mailed today already", err=True)
         paid = app.deliver()
         if paid.retried or paid.parked:

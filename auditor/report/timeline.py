@@ -101,7 +101,7 @@ def _approval_as_of(approval: Approval, at: datetime) -> Approval:
 
 def attribution_lines(event: DriftEvent) -> tuple[tuple[str, str], ...]:
     """Who did it by Command's audit log, as label and text: the place where an event's attribution is told. An event without one is told without."""
-    return tuple(("who", bounded(text)) for text in sentences.attribution(event.attribution)) if event.attribution else ()
+    return tuple(("who", bounded(text)) for text in sentences.attribution(event.attribution, lead="")) if event.attribution else ()
 
 
 def _begun(at: datetime) -> Entry:

@@ -134,6 +134,7 @@ def edition(
             documents={POLICY.digest: _document(), "c" * 64: after},
             population=["by the configuration with SHA-256 0123456789abcdef…, on record since Mon 16 Nov 2026 09:00 UTC"],
             index=index,
+            again="auditor report --period 2026-W47",
         )
         return gathering.edition(
             engine_version="1.0",
