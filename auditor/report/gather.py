@@ -186,7 +186,11 @@ class Gathering:
             warnings=(
                 *(warning_of(one) for one in installation if one.status is Status.FAIL),
                 *(text for _, text in sorted(self._warnings)[:MAX_SHOWN]),
-                *([f"{len(self._warnings) - MAX_SHOWN:,} more such warnings, of other servers."] if len(self._warnings) > MAX_SHOWN else []),
+                *(
+                    [f"{wording.count(len(self._warnings) - MAX_SHOWN, 'more guard')} switched off, of other servers."]
+                    if len(self._warnings) > MAX_SHOWN
+                    else []
+                ),
             ),
             subjects=tuple(shown),
             rows=tuple(replace(row, cells=tuple(row.cells[place] for place in keep)) for row in rows),

@@ -338,7 +338,7 @@ def test_many_targets_read_at_once_are_as_each_read_by_itself(told: Site) -> Non
 # --- a fleet ------------------------------------------------------------------------------------------------------
 
 
-def test_a_fleet_has_rows_for_all_and_a_page_for_each(told: Site) -> None:
+def test_a_fleet_has_rows_for_all_and_a_page_for_each(told: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     more = "".join(OTHER.replace("other", f"srv-{number}") for number in range(205))
     told.configure(schedule='{cron: "0 9 * * *"}', targets=more)
     written(told, at=MONDAY + 6 * DAY)  # this is when they come
@@ -350,6 +350,15 @@ def test_a_fleet_has_rows_for_all_and_a_page_for_each(told: Site) -> None:
     assert page.count('class="server ') == 200
     assert "6 more servers with a failure, a gap or a change have no section here" in said(page)
     assert {row["in_the_report"] for row in rows} == {"true", "false"}
+
+    _, out, _ = told.run("report", "--period", "2025-W11", "-o", "-")
+    assert 'href="smtp-report' not in out, "no page lies beside it"
+
+    monkeypatch.setattr("auditor.report.html.MAX_BYTES", 100_000)
+    page = written(told)
+    rows = list(csv.DictReader(io.StringIO((folder / "smtp-report-2025-W11-servers.csv").read_text(encoding="utf-8"))))
+    assert 0 < page.count('class="server ') < 200
+    assert sum(row["in_the_report"] == "true" for row in rows) == page.count('class="server ')
     assert len(list((folder / "smtp-report-2025-W11").glob("*.html"))) == 206
     assert "All servers" in (folder / "smtp-report-2025-W11" / "srv-204.html").read_text(encoding="utf-8")
     figures = re.search(r'name="auditor-figures" content="([^"]*)"', page)

@@ -107,6 +107,7 @@ def edition(
     courses: Sequence[Course],
     *,
     waivers: Sequence[Waiver] = (),
+    kept: Sequence[Kept] = (),
     notes: Sequence[dict[str, Any]] = (),
     period: Period = WEEK,
     sections: int = WHOLE,
@@ -120,7 +121,7 @@ def edition(
             period=period,
             due_days=DUE,
             notes=notes,
-            kept=[Kept(waiver=waiver, since=period.start - timedelta(days=1)) for waiver in waivers],
+            kept=[*kept, *(Kept(waiver=waiver, since=period.start - timedelta(days=1)) for waiver in waivers)],
             naming=Naming(href=(lambda name: f"week/{anchor_of(name)}.html") if is_fleet else (lambda name: f"#{anchor_of(name)}.server")),
         )
         for one in courses:
