@@ -725,7 +725,7 @@ class App:
             stem=stem or (f"{usual}-part-{marked}" if is_part else usual),
             due_days=self.config.due_days,
             inspection=self.inspect(),
-            again="" if stem else _again(period, names, labels),
+            again=_again(period, names, labels),
             is_whole=not is_part,
             index=not (is_part or stem),
         )

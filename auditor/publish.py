@@ -287,12 +287,13 @@ def _population(store: "Store", asked: Commission) -> list[str]:
     if configurations:
         newest = configurations[-1]
         said.append(f"by the configuration with SHA-256 {newest['digest'][:16]}…, on record since {moment(datetime.fromisoformat(newest['at']))}")
-    names, acts = store.names_by_number(), dict[str, list[str]]()
+    names, acts = store.names_by_number(), dict[str, dict[str, datetime]]()
     for body in store.records_of(Kind.TARGET, before=period.end):
-        if datetime.fromisoformat(body["at"]) >= period.start and body.get("act") in _POPULATION:
-            acts.setdefault(body["act"], []).append(str(body.get("name") or names.get(body["target"], f"target {body['target']}")))
+        at = datetime.fromisoformat(body["at"])
+        if at >= period.start and body.get("act") in _POPULATION:
+            acts.setdefault(body["act"], {})[str(body.get("name") or names.get(body["target"], f"target {body['target']}"))] = at
     for act, word in _POPULATION.items():
-        its = sorted(name for name in set(acts.get(act, ())) if asked.is_whole or name in mine)
+        its = [f"{name} ({moment(at)})" for name, at in sorted(acts.get(act, {}).items()) if asked.is_whole or name in mine]
         if its:
             said.append(f"{word} in the period: {', '.join(its[:NAMED])}{f' and {len(its) - NAMED} more' if len(its) > NAMED else ''}")
     return said

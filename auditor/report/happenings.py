@@ -147,6 +147,7 @@ class Happenings:
             replace(
                 shown_change(_only(event.target), event.change, event.not_before, event.not_after),
                 told=tuple(sentences.of_event(event)) if event.attribution or event.is_deviation else (),
+                ended=timeline.ending(event),
             )
             for event in self._events
             if event.not_after >= period.start

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from auditor.core.safetext import safe
 from auditor.report import sentences
 from auditor.report.edition import Edition
-from auditor.report.shown import Status
+from auditor.report.shown import ShownChange, Status
 from auditor.report.wording import count, moment
 
 MAX_NAMED = 8
@@ -75,10 +75,14 @@ def _happened(edition: Edition) -> Iterable[str]:
     assert over is not None
     number = len(over.changes) + over.changes_left_out
     yield f"Changed in the period: {count(number, 'field') if number else 'nothing that was seen'}."
-    told = [f"- {c.target}: {c.change.field} from {c.change.before} to {c.change.after} ({c.word}), {c.happened}" for c in over.changes]
-    yield from _some(told, besides=over.changes_left_out)
+    yield from _some([_change(shown) for shown in over.changes], besides=over.changes_left_out)
     if over.events_open:
         yield f"Drift that is open: {count(over.events_open, 'event')}."
+
+
+def _change(shown: ShownChange) -> str:
+    ended = f"; {shown.ended}" if shown.ended else ""
+    return f"- {shown.target}: {shown.change.field} from {shown.change.before} to {shown.change.after} ({shown.word}), {shown.happened}{ended}"
 
 
 def _covered(edition: Edition) -> Iterable[str]:

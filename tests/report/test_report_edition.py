@@ -13,7 +13,7 @@ from auditor.report.edition import MAX_SHOWN, Edition
 from auditor.report.html import render_edition
 from auditor.report.lanes import lines
 from auditor.report.shown import Status
-from tests.report.editions import DUE, WEEK, course, edition, event
+from tests.report.editions import DUE, WEEK, course, edition, ended, event
 from tests.report.standings import AT, FAILS, WAITS, WAIVED, WAIVER, finding, standing
 
 DAY = timedelta(days=1)
@@ -90,6 +90,15 @@ def test_a_failure_that_is_not_asked_any_more_is_told_and_is_no_pass(now: RuleOu
 
     assert (news.status, news.word) == (Status.NEUTRAL, "asked no more")
     assert "fixed" not in said(made)
+
+
+def test_a_value_that_came_back_within_the_period_says_so_beside_what_it_changed_to() -> None:
+    page = said(edition([course(standing("a"), events=(ended(event("a")), event("a", number=2)))]))
+    changed = page[page.index("Values that changed") : page.index("Coverage")]
+
+    assert changed.count("now false between Tue 17 Nov 2026 09:15 and 09:30 UTC") == 2
+    back = "; ended, the earlier value came back, between Thu 19 Nov 2026 09:30 UTC and Fri 20 Nov 2026 09:30 UTC"
+    assert changed.count(back) == 1
 
 
 def test_who_did_it_is_said_once() -> None:

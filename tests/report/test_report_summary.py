@@ -73,6 +73,8 @@ def test_a_mail_has_the_figures_of_the_page_that_it_brings() -> None:
     assert found.lines[:4] == (figures["verdict"], f"Period: {figures['period']}.", made.reconciliation, made.shares)
     assert f"Coverage: {figures['reads'][0]} of {figures['reads'][1]} owed reads came to something." in found.lines
     assert "Changed in the period: 2 fields." in found.lines
+    assert sum(line.startswith("- a: UseSSL from true to false (downgrade), between ") for line in found.lines) == 2
+    assert sum("; ended, the earlier value came back, between " in line for line in found.lines) == 1
     assert "Drift that is open: 1 event." in found.lines
     assert made.over is not None
     assert f"Head of the ledger at the end of the period, as in the report: {made.over.head}" in found.lines
