@@ -258,7 +258,7 @@ def _section(course: Course, asked: Commission, as_of: datetime) -> Section:
     return Section(
         target=target,
         lines=lines(course, asked.period, as_of=as_of),
-        coverage=f"{covered.read:,} of {covered.expected:,} reads made in the period: {tally_words(covered)}" if covered else "",
+        coverage=f"{covered.read:,} of {covered.expected:,} owed reads came to something: {tally_words(covered)}" if covered else "",
         since=since,
     )
 

@@ -84,7 +84,7 @@ class Fleet:
         """The verdict. `is_first`: nothing is on record before it. Of `expected` reads that were owed, `read` showed the profile."""
         said = self._said().removesuffix(".")
         if expected > read:
-            said += f"; {read:,} of {expected:,} reads that were owed were made"
+            said += f"; {read:,} of {expected:,} reads that were owed came to something"
         if is_first and self._only is None:
             said = f"{said[0].lower()}{said[1:]}"
         return f"First report: {said}." if is_first else f"{said}."

@@ -60,7 +60,7 @@ def test_a_week_is_told_against_the_week_before(told: Site) -> None:
     page = said(written(told))
 
     assert "week 11 of 2025, 10 to 16 March 2025 (UTC)" in page
-    assert "prod could not be read: access denied; 4 of 7 reads that were owed were made." in page
+    assert "prod could not be read: access denied; 4 of 7 reads that were owed came to something." in page
     assert "? lost Could not be read. prod since Fri 14 Mar 2025 09:00 UTC" in page
     assert "prod UseSSL was true , now false between Tue 11 Mar 2025 09:00 UTC and Wed 12 Mar 2025 09:00 UTC" in page
     assert "7 reads were owed: 4 made on time, 0 late, 1 failed, 2 missed." in page

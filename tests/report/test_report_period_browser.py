@@ -152,7 +152,7 @@ def test_the_verdict_names_what_was_not_read(opened: Open) -> None:
 
     assert verdict == (
         "1 of 5 servers does not meet the policy; 1 could be judged only in part, 1 could not be read and 1 was never read; "
-        "1,698 of 2,016 reads that were owed were made."
+        "1,698 of 2,016 reads that were owed came to something."
     )
 
 
