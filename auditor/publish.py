@@ -293,7 +293,7 @@ def _population(store: "Store", asked: Commission) -> list[str]:
         if at >= period.start and body.get("act") in _POPULATION:
             acts.setdefault(body["act"], {})[str(body.get("name") or names.get(body["target"], f"target {body['target']}"))] = at
     for act, word in _POPULATION.items():
-        its = [f"{name} ({moment(at)})" for name, at in sorted(acts.get(act, {}).items()) if asked.is_whole or name in mine]
+        its = [f"{name} (on record {moment(at)})" for name, at in sorted(acts.get(act, {}).items()) if asked.is_whole or name in mine]
         if its:
             said.append(f"{word} in the period: {', '.join(its[:NAMED])}{f' and {len(its) - NAMED} more' if len(its) > NAMED else ''}")
     return said

@@ -310,7 +310,8 @@ class Gathering:
         if fleet.total < 2:
             return ""
         of_read = f"; of the {read:,} that could be read, {_percent(fleet.good, read)}" if read else ""
-        return f"{fleet.good:,} of {fleet.total:,} servers meet the policy ({_percent(fleet.good, fleet.total)}){of_read}."
+        meet = "meets" if fleet.good == 1 else "meet"
+        return f"{fleet.good:,} of {fleet.total:,} servers {meet} the policy ({_percent(fleet.good, fleet.total)}){of_read}."
 
     def _works(self) -> Iterator[Work]:
         items = []

@@ -274,7 +274,7 @@ def test_who_came_later_is_not_in_a_past_week_and_who_was_taken_out_since_still_
     told.config.write_text(f"targets:\n{OTHER}", encoding="utf-8")
     assert written(told, at=MONDAY + 11 * DAY) == first, "prod is configured no more"
     page = said(written(told, "2025-W12", at=MONDAY + 11 * DAY))
-    assert "taken out in the period: prod (Fri 21 Mar 2025 09:00 UTC)" in page
+    assert "taken out in the period: prod (on record Fri 21 Mar 2025 09:00 UTC)" in page
     assert "2 servers" in page
     assert "prod" not in said(written(told, "2025-W13", at=MONDAY + 15 * DAY))
 
@@ -293,7 +293,7 @@ def test_a_report_on_a_part_says_nothing_of_the_others(told: Site) -> None:
         pass
     whole = said(written(told, at=MONDAY + 6 * DAY))
     assert "a secret customer" in whole
-    assert "added in the period: other (Sun 16 Mar 2025 09:00 UTC)" in whole
+    assert "added in the period: other (on record Sun 16 Mar 2025 09:00 UTC)" in whole
 
     for form in ("html", "json"):
         _, out, _ = told.run("report", "prod", "--period", "2025-W11", "--format", form, "-o", "-")

@@ -8,13 +8,14 @@ from html import unescape
 import pytest
 
 from auditor.core.course import Course, Kept
+from auditor.core.coverage import Coverage
 from auditor.core.model import RuleOutcome, Severity
 from auditor.report.edition import MAX_SHOWN, Edition
 from auditor.report.html import render_edition
 from auditor.report.lanes import lines
 from auditor.report.shown import Status
 from tests.report.editions import DUE, WEEK, course, edition, ended, event
-from tests.report.standings import AT, FAILS, WAITS, WAIVED, WAIVER, finding, standing
+from tests.report.standings import AT, FAILS, WAITS, WAIVED, WAIVER, finding, never, standing
 
 DAY = timedelta(days=1)
 
@@ -61,6 +62,29 @@ def test_policies_that_changed_stand_in_the_order_of_time() -> None:
     assert made.over is not None
 
     assert [change.when[:17] for change in made.over.policy_changes] == ["first used Tue 17", "first used Fri 20"]
+
+
+def test_what_the_profile_did_in_the_same_read_is_not_laid_to_a_policy() -> None:
+    one = phased((0, "c" * 64))
+    well, newest = one.phases
+    outcomes = {rule: outcome for rule, outcome in newest.outcomes.items() if rule != "CFG-009"}
+    newest = replace(newest, outcomes=outcomes | {"CFG-001": RuleOutcome.FAIL})
+    told = []
+    for state in (well.snapshot, newest.snapshot):
+        over = edition([replace(one, phases=(well, replace(newest, snapshot=state)))]).over
+        assert over is not None
+        told.append(over.policy_changes[0].effects)
+
+    alone = "CFG-009: pass → not in it on 1 server"
+    beside = "1 server showed another state, or none, in the same read: what else changed there is not laid to the policy."
+    assert told == [("CFG-001: pass → fail on 1 server", alone), (alone, beside)]
+
+
+def test_a_server_that_owed_no_read_has_no_share_of_reads() -> None:
+    owed_none = Course(standing=never("new"), start=WEEK.start, end=WEEK.end, coverage=Coverage(target="new"))
+    page = render_edition(edition([owed_none, course(standing("a"))])).decode()
+
+    assert "0 of 0" not in page
 
 
 def test_a_course_with_very_many_changes_says_what_is_not_drawn() -> None:
