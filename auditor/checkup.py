@@ -19,9 +19,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from auditor import app as wiring
 from auditor import baselinefile
 from auditor.app import App
+from auditor.app.secrets import fingerprint_key
 from auditor.core.fingerprint import FingerprintKey
 from auditor.core.model import (
     BasicAuth,
@@ -200,7 +200,7 @@ def _key_there(app: App) -> tuple[FingerprintKey | None, Check]:
             return new, Check(name="fingerprint key", status=Status.WARN, said=f"{ref}: not there, and there is a database", next_step=step)
         return new, _ok("fingerprint key", f"{ref}: not there yet; the first check makes it")
     try:
-        key = wiring.fingerprint_key(ref)
+        key = fingerprint_key(ref)
     except AuditorError as failure:
         return None, _fail("fingerprint key", str(failure), failure.hint or "put the key back from the backup")
     if ref.kind == "file" and os.name == "posix" and Path(ref.name).stat().st_mode & 0o077:

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 
 from auditor import config, publish
-from auditor.app import App, now
+from auditor.app import App
+from auditor.app.places import now
 from auditor.core.baseline import approvable
 from auditor.core.model import Approval, Assessment, EventState, RuleOutcome, SecretRef, Verdict
 from auditor.errors import SecretError, UsageError

@@ -10,7 +10,8 @@ from datetime import UTC, date, datetime, time
 from enum import StrEnum
 from pathlib import Path
 
-from auditor.app import App, observe_saved
+from auditor.app import App
+from auditor.app.judging import observe_saved
 from auditor.audit import Judge
 from auditor.core.assess import Past, facts_of
 from auditor.core.derived import with_derived

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from auditor import waiverfile
-from auditor.app import policy_book
+from auditor.app.judging import policy_book
 from auditor.core.words import literal_text
 from auditor.policyfile import Explanation, PolicyBook, explain, home_of
 from auditor.policyfile.explain import ON_MISSING

@@ -168,7 +168,7 @@ def _to_read(app: "App", chosen: "tuple[Target, ...]", *, is_named: bool) -> "li
 
 def _check_saved(settings: Settings, body: Path, policy_name: str, framework: str | None) -> "tuple[list[Assessment], View]":
     from auditor import publish
-    from auditor.app import judge_saved
+    from auditor.app.judging import judge_saved
 
     loaded = settings.load_config_if_any()
     assessment, target, policy = judge_saved(body, policy_name, loaded, framework=framework)

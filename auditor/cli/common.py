@@ -47,7 +47,7 @@ class Settings:
         config = self.load_config_if_any()
         if config is not None:
             return config
-        from auditor.app import config_places, vendors_config
+        from auditor.app.places import config_places, vendors_config
 
         vendors = vendors_config()
         if vendors is None:
@@ -64,7 +64,7 @@ class Settings:
     def load_config_if_any(self) -> "Config | None":
         """The same, but None where there is no configuration and none was named."""
         from auditor import config
-        from auditor.app import find_config, refuse_skip_verify
+        from auditor.app.places import find_config, refuse_skip_verify
 
         refuse_skip_verify()
         path = find_config(self.config_file)
@@ -76,7 +76,7 @@ class Settings:
     def policies(self) -> "Policies":
         """The policies of the configuration where there is one, else the shipped ones alone."""
         self.configure_logging()
-        from auditor.app import load_judge
+        from auditor.app.judging import load_judge
 
         config = self.load_config_if_any()
         return Policies(load_judge(config).book, config)

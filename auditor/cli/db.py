@@ -66,7 +66,8 @@ def prune(settings: Settings, keep: str | None, keep_delivered: str | None, dry_
     """
     settings.configure_logging()
     from auditor import publish, retention
-    from auditor.app import now, os_account
+    from auditor.app.places import now
+    from auditor.app.secrets import os_account
     from auditor.config import KEEP_DELIVERED_S, Retention
     from auditor.store.store import Store
 
@@ -101,7 +102,7 @@ def stats(settings: Settings, form: str) -> None:
     And how large it will be in a year, if nothing is pruned.
     """
     settings.configure_logging()
-    from auditor.app import now
+    from auditor.app.places import now
     from auditor.store.store import Store
 
     config = settings.load_config()
@@ -187,7 +188,7 @@ def _days_s(option: str, keep: str) -> int:
 
 def _key_id(config: "Config") -> tuple[str | None, str]:
     """The id of the fingerprint key, or why there is none to tell; a key that is not there is not made."""
-    from auditor.app import fingerprint_key
+    from auditor.app.secrets import fingerprint_key
 
     ref = config.fingerprint_key
     if ref.kind == "file" and not Path(ref.name).exists():

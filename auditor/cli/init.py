@@ -104,7 +104,7 @@ def init(folder: Path, from_kfutil: bool, profile: str | None) -> None:
     With --from-kfutil it has the server that the vendor's tools know; secrets stay where they are. Nothing that exists is overwritten.
     """
     from auditor import config, publish, resources
-    from auditor.app import fingerprint_key
+    from auditor.app.secrets import fingerprint_key
     from auditor.core.model import SecretRef
     from auditor.waiverfile import SCHEMA_NAME
 
@@ -135,7 +135,7 @@ def _from_kfutil(folder: Path, profile: str | None) -> dict[Path, bytes]:
         ConfigError: They know no server that can be audited.
     """
     from auditor import config, yamlfile
-    from auditor.app import refuse_skip_verify, vendors_server
+    from auditor.app.places import refuse_skip_verify, vendors_server
     from auditor.cli.common import say
 
     refuse_skip_verify()

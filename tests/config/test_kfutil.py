@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import pytest
 
 from auditor import config, kfutil, yamlfile
-from auditor.app import read_secret
+from auditor.app.secrets import read_secret
 from auditor.core.model import BasicAuth, ClientCredentials, SecretRef, StaticToken, Target
 from auditor.errors import AuditorError, ConfigError, SecretError
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from auditor import publish
-from auditor.app import MAX_SECRET_BYTES, fingerprint_key, read_secret
+from auditor.app.secrets import MAX_SECRET_BYTES, fingerprint_key, read_secret
 from auditor.core.fingerprint import KEY_BYTES
 from auditor.core.model import SecretRef
 from auditor.errors import SecretError, StoreError

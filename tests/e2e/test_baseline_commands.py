@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from auditor.app import os_account
+from auditor.app.secrets import os_account
 from auditor.simulator.command import NotConfigured
 from auditor.simulator.profile import in_pam, stored
 from tests.e2e.conftest import Site

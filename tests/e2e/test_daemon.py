@@ -223,7 +223,7 @@ def test_a_daemon_removes_what_is_too_old_and_the_ledger_says_so(
     site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     site.configure(schedule="{every: 1h}")
-    caplog.set_level("INFO")
+    caplog.set_level("INFO", logger="auditor")
     for age in (500, 450, 2, 1):
         with App(load(site.config), clock=lambda age=age: datetime.now(UTC) - timedelta(days=age)) as app:  # type: ignore[misc]
             app.auditor.audit(app.config.targets[0], at=app.clock())

@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from auditor import publish, retention
-from auditor.app import App, fingerprint_key
+from auditor.app import App
+from auditor.app.secrets import fingerprint_key
 from auditor.config import load
 from auditor.errors import StoreError
 from auditor.store.store import Store

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from auditor import resources
-from auditor.app import policy_book
+from auditor.app.judging import policy_book
 from auditor.cli.policyexplain import page
 from auditor.policyfile import explain
 from tests.e2e.conftest import Site

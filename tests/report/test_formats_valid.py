@@ -140,7 +140,7 @@ def test_a_very_long_text_is_cut_where_people_look_and_whole_where_machines_do()
 _TEXTS = st.text(st.characters(codec="utf-8") | st.sampled_from("|`[]()<>&{}@#=+-\"'\\\r\n\t\u2028\u202e\u200b\x00\x1b"), max_size=40)
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(value=_TEXTS)
 def test_no_text_breaks_any_format(value: str) -> None:
     _is_sound(_planted(value))
@@ -155,7 +155,7 @@ def _is_sound(page: View) -> None:
         assert {form: judge(written[form]) for form, judge in OWN_JUDGES.items()} == {form: [] for form in OWN_JUDGES}
     for form, content in written.items():
         text = content.decode("utf-8")
-        assert [c for c in text if is_hidden(c) and c != "\n" and not (form == "csv" and c == "\r")] == [], form
+        assert [c for c in sorted(set(text)) if is_hidden(c) and c != "\n" and not (form == "csv" and c == "\r")] == [], form
     _check_csv(written["csv"].decode())
     _check_xml(written["junit"])
     list(text_string_to_metric_families(written["prometheus"].decode()))

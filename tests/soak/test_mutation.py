@@ -75,6 +75,7 @@ def test_fewer_than_one_in_twenty_faults_in_what_judges_or_writes_goes_unnoticed
 
 
 @pytest.mark.xdist_group("mutants")
+@pytest.mark.soak
 @pytest.mark.parametrize(("module", "removed", "added"), EQUIVALENTS)
 def test_what_is_called_no_fault_is_still_a_mutant(module: str, removed: str, added: str) -> None:
     pairs = _pairs_of(module)

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from auditor import resources, waiverfile, yamlfile
-from auditor.app import policy_book
+from auditor.app.judging import policy_book
 from auditor.errors import ConfigError
 
 AT = datetime(2026, 11, 23, 10, tzinfo=UTC)

@@ -6,32 +6,30 @@ import os
 import platform
 import random
 import shlex
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from functools import cache, cached_property
-from importlib import import_module
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 from zoneinfo import ZoneInfo
 
-from auditor import __version__, baselinefile, config, datatables, kfutil, policyfile, resources, waiverfile, yamlfile
+from auditor import __version__, baselinefile, config, waiverfile
+from auditor.app.judging import load_judge
+from auditor.app.places import now
+from auditor.app.secrets import fingerprint_key, os_account, read_secret
 from auditor.audit import Auditor, Judge, planned, text_of
-from auditor.core.assess import Past
 from auditor.core.baseline import baseline, stay_revoked
 from auditor.core.coverage import MissedBecause
 from auditor.core.derived import with_derived
 from auditor.core.evaluate import judge
-from auditor.core.fingerprint import KEY_BYTES, FingerprintKey
+from auditor.core.fingerprint import FingerprintKey
 from auditor.core.model import (
     MAX_ATTACHED_BYTES,
     Approval,
-    Assessment,
     Attachment,
-    Collection,
     DeliveryState,
     Digest,
     Fact,
@@ -39,17 +37,13 @@ from auditor.core.model import (
     MailChannel,
     Notice,
     NoticeKind,
-    Observation,
     PolicyText,
-    ReadOutcome,
     Receipt,
     ReportMail,
     Revocation,
     SecretRef,
     Severity,
-    Snapshot,
     State,
-    StaticToken,
     Target,
     TargetText,
 )
@@ -58,7 +52,7 @@ from auditor.core.period import Period, parse_period
 from auditor.core.relay import relay_warning, uses_audited_relay
 from auditor.core.slots import newest_slot
 from auditor.core.waiver import in_scope, review
-from auditor.errors import ConfigError, PolicyError, SecretError, StoreError, UsageError, did_you_mean
+from auditor.errors import ConfigError, StoreError, UsageError, did_you_mean
 
 if TYPE_CHECKING:
     import httpx
@@ -76,209 +70,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("auditor.app")
 
-MAX_SECRET_BYTES = 64 * 1024
 REPORT = "report/"
 """What the names begin with under which reports are owed."""
-
-
-def now() -> datetime:
-    """The time, in UTC."""
-    return datetime.now(UTC)
-
-
-def find_config(explicit: Path | None) -> Path | None:
-    """The configuration to use: `explicit`, the one that `AUDITOR_CONFIG` names, else the first of `config_places()`; None where there is none.
-
-    Raises:
-        ConfigError: The one that is named does not exist.
-    """
-    named = explicit or (Path(os.environ["AUDITOR_CONFIG"]) if os.environ.get("AUDITOR_CONFIG") else None)
-    if named is not None:
-        if not named.is_file():
-            raise ConfigError(f"{named}: no such file", hint="`auditor init` writes a commented example")
-        return named
-    return next((place for place in config_places() if place.is_file()), None)
-
-
-def refuse_skip_verify() -> None:
-    """The vendor's tools take `KEYFACTOR_SKIP_VERIFY` to switch certificate checks off, for everything and without a trace; that is not done here.
-
-    Raises:
-        ConfigError: It is set, and to something else than false.
-    """
-    if os.environ.get("KEYFACTOR_SKIP_VERIFY", "").casefold() not in ("", "0", "false", "no"):
-        hint = "unset it; use ca_file for a private CA, or insecure_skip_verify: true for one target, which every report shows"
-        raise ConfigError("KEYFACTOR_SKIP_VERIFY is set, and is not obeyed", hint=hint)
-
-
-def config_places() -> list[Path]:
-    """Where a configuration is looked for when none is named: this folder, the user's, the system's."""
-    from platformdirs import site_config_path, user_config_path
-
-    return [Path(config.FILE_NAME), *(folder("auditor", appauthor=False) / config.FILE_NAME for folder in (user_config_path, site_config_path))]
-
-
-def vendors_config(*, profile: str | None = None) -> tuple[config.Config, kfutil.Found] | None:
-    """The configuration that `KEYFACTOR_*` or the vendor's own file make where there is no auditor.yaml, and what was found; None where neither is.
-
-    Database and fingerprint key lie in the user's data folder, which is made.
-
-    Raises:
-        ConfigError: What is there names no server that can be audited.
-        StoreError: The folder cannot be made.
-    """
-    from platformdirs import user_data_path
-
-    refuse_skip_verify()
-    found = vendors_server(profile=profile)
-    if found is None:
-        return None
-    folder = user_data_path("auditor", appauthor=False).absolute()
-    ca_file = folder / found.ca_name() if found.ca_pem else None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if ca_file is not None and not ca_file.exists():
-            ca_file.write_text(found.ca_pem or "", encoding="utf-8")
-    except OSError as failure:
-        raise StoreError(f"{folder}: cannot be made: {failure.strerror}", hint="the database and the fingerprint key belong there") from failure
-    path = folder / "from-kfutil.yaml"
-    source = yamlfile.parse(found.as_yaml(ca_file=ca_file), path=str(path), error=ConfigError)
-    return config.understood(source, path), found
-
-
-def vendors_server(*, profile: str | None = None) -> kfutil.Found | None:
-    """The server that the environment or the vendor's file names; None where neither does.
-
-    Raises:
-        ConfigError: What is there names no server that can be audited.
-    """
-    return kfutil.find(os.environ, profile=profile)
-
-
-def read_secret(ref: SecretRef) -> str:
-    """The secret behind `ref`, as it is now; one newline at the end of a file is not part of it.
-
-    Raises:
-        SecretError: There is none, or it is empty, not UTF-8 or too large. The message names the reference alone.
-    """
-    return _SECRETS[ref.kind](ref)
-
-
-def _of_environment(ref: SecretRef) -> str:
-    value = os.environ.get(ref.name, "")
-    if not value:
-        raise SecretError(f"{ref}: the environment variable is not set or empty", hint=f"set {ref.name} for the account that runs the auditor")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise SecretError(f"{ref}: not UTF-8", hint="the environment holds bytes of another encoding") from None
-    return value
-
-
-def _of_file(ref: SecretRef) -> str:
-    is_credential = ref.kind == "credential"
-    try:
-        with (_credential(ref) if is_credential else Path(ref.name)).open("rb") as stream:
-            raw = stream.read(MAX_SECRET_BYTES + 1)
-    except OSError as failure:
-        hint = "create it, readable for the account that runs the auditor alone"
-        hint = f"the unit hands it over: LoadCredential={ref.name}:/PATH/OF/THE/SECRET" if is_credential else hint
-        raise SecretError(f"{ref}: cannot be read: {failure.strerror or type(failure).__name__}", hint=hint) from None
-    if len(raw) > MAX_SECRET_BYTES:
-        raise SecretError(f"{ref}: larger than {MAX_SECRET_BYTES} bytes", hint="is this the right file?")
-    try:
-        value = raw.decode("utf-8-sig").removesuffix("\n").removesuffix("\r")
-    except UnicodeDecodeError:
-        raise SecretError(f"{ref}: not UTF-8", hint="save the file as UTF-8") from None
-    if not value:
-        raise SecretError(f"{ref}: the file is empty", hint="put the secret into it")
-    return value
-
-
-def _credential(ref: SecretRef) -> Path:
-    """Where systemd put the credential that the unit loads for this process alone (systemd.exec(5), LoadCredential=)."""
-    folder = os.environ.get("CREDENTIALS_DIRECTORY", "")
-    if not folder:
-        hint = f"that is a unit's, with LoadCredential={ref.name}:/PATH/OF/THE/SECRET; in a shell, systemd-run hands one over with -p"
-        raise SecretError(f"{ref}: this process was given no credentials (CREDENTIALS_DIRECTORY is not set)", hint=hint)
-    return Path(folder) / ref.name
-
-
-def _of_keyring(ref: SecretRef) -> str:
-    try:
-        keyring, errors = import_module("keyring"), import_module("keyring.errors")  # an extra: most installations have no use for it
-    except ImportError:
-        raise SecretError(f"{ref}: the package `keyring` is not installed", hint="pip install 'smtp-auditor[keyring]'") from None
-    service, _, name = ref.name.partition("/")
-    try:
-        value = keyring.get_password(service, name)
-    except errors.KeyringError as failure:  # its words could be anything
-        hint = "is the keyring unlocked for the account that runs the auditor?"
-        raise SecretError(f"{ref}: the keyring gives no answer ({type(failure).__name__})", hint=hint) from None
-    if not isinstance(value, str) or not value:
-        hint = f"`keyring set {service} {name}`, as the account that runs the auditor"
-        raise SecretError(f"{ref}: the keyring has no such entry", hint=hint)
-    return value
-
-
-def _of_vendors_file(ref: SecretRef) -> str:
-    try:
-        return kfutil.secret(ref.name)
-    except ConfigError as failure:
-        raise SecretError(f"{ref}: {failure}", hint=failure.hint) from None
-
-
-_SECRETS: Mapping[str, Callable[[SecretRef], str]] = {
-    "env": _of_environment,
-    "file": _of_file,
-    "credential": _of_file,
-    "keyring": _of_keyring,
-    "kfutil": _of_vendors_file,
-}
-
-
-def fingerprint_key(ref: SecretRef) -> FingerprintKey:
-    """The installation's fingerprint key. A key file that does not exist is made, for its owner alone to read.
-
-    Raises:
-        SecretError: The reference leads nowhere, or to what is no key.
-    """
-    path = Path(ref.name)
-    if ref.kind == "file" and not path.exists():
-        _create_key(path)
-    text = read_secret(ref)
-    try:
-        return FingerprintKey(bytes.fromhex(text))
-    except ValueError:
-        raise SecretError(f"{ref}: not a fingerprint key", hint=f"a key is {KEY_BYTES * 2} hexadecimal digits; `auditor init` makes one") from None
-
-
-def _create_key(path: Path) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")  # for its owner alone (0600)
-        with os.fdopen(handle, "w", encoding="ascii", newline="\n") as stream:
-            stream.write(os.urandom(KEY_BYTES).hex() + "\n")
-        try:
-            Path(temporary).rename(path) if os.name == "nt" else os.link(temporary, path)  # either fails where there is a key already
-        finally:
-            Path(temporary).unlink(missing_ok=True)
-    except OSError as failure:
-        if path.is_file():
-            return  # another process was first; its key is the key
-        raise StoreError(f"{path}: the fingerprint key cannot be written: {failure.strerror}", hint="is the folder writable?") from failure
-
-
-def os_account() -> str:
-    """The account that this process runs under, by the operating system; the environment, which anybody can set, is not asked."""
-    try:
-        import pwd
-    except ImportError:  # Windows
-        return os.getlogin()
-    try:
-        return pwd.getpwuid(os.geteuid()).pw_name
-    except KeyError:
-        return f"uid {os.geteuid()}"
 
 
 @dataclass
@@ -773,121 +566,3 @@ def _again(period: Period, names: Sequence[str], labels: Mapping[str, str]) -> s
     picked = [part for key, value in sorted(labels.items()) for part in ("--label", f"{key}={value}")]
     command = shlex.join(["auditor", "report", "--period", period.key.replace("_", ".."), *picked, *sorted(set(names))])
     return command if len(command) <= MAX_COMMAND else ""
-
-
-def load_judge(settings: config.Config | None, *, framework: str | None = None, draft: Path | None = None) -> Judge:
-    """The shipped policies and those of the configuration, ready to judge every configured target.
-
-    With a `framework`, by the rules alone that support one of its controls. Policies of `draft`, a file or a folder, replace those of their names.
-
-    Raises:
-        PolicyError: One of them is wrong, or the configuration names a policy or a var that does not exist.
-    """
-    book = policy_book(settings, draft=draft)
-    if settings is None:
-        return Judge(book=book, framework=framework)
-    judge = Judge(book=book, vars=settings.vars, target_vars=settings.target_vars, framework=framework)
-    for number, target in enumerate(settings.targets):
-        if target.policy not in book.names():
-            hint = did_you_mean(target.policy, book.names(), else_say=f"there are: {', '.join(sorted(book.names()))}")
-            raise PolicyError(f"{settings.where(target.name, 'policy')}: target {target.name}: no policy is called {target.policy!r}", hint=hint)
-        for place, values, layer in (
-            (("vars",), settings.vars, "installation"),
-            (("targets", number, "vars"), settings.target_vars[target.name], "own"),
-        ):
-            for name, value in values.items():  # one by one, so that a message can name the line
-                alone: dict[str, Any] = {layer: {name: value}}
-                try:
-                    book.effective(target.policy, target=target.name, labels=dict(target.labels), **alone)
-                except PolicyError as wrong:
-                    raise PolicyError(f"{settings.source.where(*place, name)}: {wrong}", hint=wrong.hint) from None
-        judge.policy_for(target)
-    return judge
-
-
-def policy_book(settings: config.Config | None, *, draft: Path | None = None) -> policyfile.PolicyBook:
-    """All policies: the shipped ones and those in the configured folders, each replaced by the one of its name in `draft`.
-
-    Raises:
-        PolicyError: One of them is wrong.
-    """
-    if not draft and not (settings and settings.policy_folders):
-        shipped = _shipped_book()
-        return policyfile.PolicyBook(shipped.policies, shipped.tables, shipped.controls)
-    return _book_in(settings.policy_folders if settings else (), draft=draft, target_names=[t.name for t in settings.targets] if settings else None)
-
-
-@cache
-def _shipped_book() -> policyfile.PolicyBook:
-    """The shipped policies, which do not change while the program runs: a daemon takes up a configuration in half the time."""
-    return _book_in((), draft=None, target_names=None)
-
-
-def _book_in(folders: Sequence[Path], *, draft: Path | None, target_names: Sequence[str] | None) -> policyfile.PolicyBook:
-    shipped = resources.folder("policies")
-    return policyfile.load(
-        [shipped, *folders],
-        target_names=target_names,
-        controls=policyfile.load_controls(shipped / "data" / "controls.yaml"),
-        tables=datatables.load(shipped / "data"),
-        draft=draft,
-    )
-
-
-MAX_SAVED_BYTES = 64 * 1024
-SAVED = "a saved answer"
-"""Whom a saved answer is judged as: no configured target can be called so, and none lends it policy or vars."""
-
-
-def judge_saved(
-    body: Path, policy_name: str, settings: config.Config | None, *, framework: str | None = None
-) -> tuple[Assessment, TargetText, PolicyText]:
-    """Judge a saved answer of `GET /SMTP` by the policy called `policy_name`: offline, nothing stored, fingerprints under a key thrown away.
-
-    A file that cannot be read is an outcome like that of a server that cannot.
-
-    Raises:
-        UsageError: There is no such policy.
-        PolicyError: One of the policies is wrong.
-    """
-    judge = load_judge(settings, framework=framework)
-    if policy_name not in judge.book.names():
-        hint = did_you_mean(policy_name, judge.book.names(), else_say=f"there are: {', '.join(sorted(judge.book.names()))}")
-        raise UsageError(f"no policy is called {policy_name!r}", hint=hint)
-    target = Target(name=SAVED, url=body.name, auth=StaticToken(token=SecretRef("env", "none")), policy=policy_name)
-    observation = observe_saved(body, at=now())
-    assessment = judge.assess(observation, target, past=Past())
-    policy = PolicyText.from_document(judge.policy_for(target).policy.document())
-    return assessment, TargetText(name="saved", url=body.name), policy
-
-
-def observe_saved(body: Path, *, at: datetime) -> Observation:
-    """What the saved answer of `GET /SMTP` in `body` says, as if read at `at`. A file that cannot be read is trouble, like a server that cannot."""
-    try:
-        with body.open("rb") as stream:
-            raw = stream.read(MAX_SAVED_BYTES + 1)
-    except OSError as failure:
-        raw, (outcome, snapshot, message) = b"", (ReadOutcome.NOT_FOUND, None, f"{body} cannot be read: {failure.strerror}")
-    else:
-        outcome, snapshot, message = _parsed(raw)
-    return Observation(
-        target="saved",
-        outcome=outcome,
-        started_at=at,
-        ended_at=at,
-        snapshot=snapshot,
-        message=message,
-        hint="" if snapshot else "save the body of GET /SMTP as it came, as JSON",
-        collection=Collection(method="file", url=body.name, collector_host=platform.node(), collector_version=__version__, body_bytes=len(raw)),
-    )
-
-
-def _parsed(raw: bytes) -> tuple[ReadOutcome, Snapshot | None, str]:
-    from auditor.command import wire
-
-    if len(raw) > MAX_SAVED_BYTES:
-        return ReadOutcome.TOO_LARGE, None, f"the file is larger than {MAX_SAVED_BYTES} bytes; a mail profile is below 2 KiB"
-    seen = wire.parse(raw, api_version=None, fingerprint=FingerprintKey(os.urandom(KEY_BYTES)).of)
-    if isinstance(seen, wire.Unreadable):
-        return ReadOutcome.MALFORMED, None, f"the file is no answer of GET /SMTP: {seen.reason}"
-    return (ReadOutcome.OBSERVED, seen, "") if seen.configured else (ReadOutcome.NOT_CONFIGURED, seen, "no mail profile is configured")
