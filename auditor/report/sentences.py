@@ -174,7 +174,7 @@ def attribution(found: Attribution, *, lead: str = "who did it: ") -> list[str]:
     """What Command's audit log says of who did it, a line each; candidates are listed, and are no verdict. `lead` begins a line that has no label."""
     entry = found.by
     if entry is not None:
-        return [f"{'changed by ' if lead else ''}{_entry(entry)}, by Command's audit log: {found.reason}"]
+        return [f"changed by {_entry(entry)}, by Command's audit log: {found.reason}"]
     return [f"{lead}{_WHO[found.verdict]} ({found.reason})", *(f"candidate: {_entry(candidate)}" for candidate in found.entries)]
 
 
