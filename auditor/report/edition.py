@@ -277,6 +277,7 @@ class Over:
     coverage: CoverageOf
     events: tuple[ShownEvent, ...]
     events_left_out: int
+    events_open: int
     approvals: tuple[ShownApproval, ...]
     approvals_left_out: int
     policy_changes: tuple[PolicyChange, ...]
@@ -285,6 +286,8 @@ class Over:
     reviews: tuple[Review, ...]
     index: str = ""
     """Where the list of all reports is, empty where there is none."""
+    again: str = ""
+    """The command that makes the page again, empty where there is none."""
 
     @property
     def is_running(self) -> bool:

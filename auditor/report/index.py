@@ -53,7 +53,7 @@ def figures_of_page(head: str) -> dict[str, Any] | None:
         numbers = [*(figures["servers"][kind] for kind in _KINDS), *figures["reads"]]
         is_whole = len(figures["reads"]) == 2 and all(isinstance(number, int) and number >= 0 for number in numbers)
         is_ours = texts and is_whole and _KEY.fullmatch(figures["key"]) and figures["status"] in set(Status)
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None
     return {name: figures[name] for name in ("key", "first", "last", "period", "verdict", "status", "servers", "reads")} if is_ours else None
 
