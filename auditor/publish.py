@@ -21,7 +21,7 @@ from auditor.report.formats import FORMATS
 from auditor.report.gather import Gathering
 from auditor.report.happenings import Naming
 from auditor.report.html import compiled_page, render_edition, render_fitted, render_target
-from auditor.report.index import INDEX, SERVERS, figures_of_page, last_day, render_fleet_csv, render_index
+from auditor.report.index import INDEX, SERVERS, figures_of_page, is_on_all, last_day, render_fleet_csv, render_index
 from auditor.report.lanes import lines
 from auditor.report.summary import Summary, summary
 from auditor.report.view import View, anchor_of, shown_target, view
@@ -307,7 +307,7 @@ def figures_in(folder: Path) -> list[dict[str, Any]]:
     """
     found = []
     try:
-        pages = (path for path in folder.iterdir() if path.suffix == ".html" and last_day(path.name))
+        pages = (path for path in folder.iterdir() if path.suffix == ".html" and is_on_all(path.name) and last_day(path.name))
         there = sorted(path for path in pages if path.is_file() and not path.is_symlink())
     except OSError as failure:
         raise StoreError(f"{folder}: cannot be read: {failure.strerror}", hint="who may look into the folder?") from failure
