@@ -442,11 +442,13 @@ def test_every_command_maps_every_error_to_its_exit_code(
     site: Site, monkeypatch: pytest.MonkeyPatch, command: list[str], fault: Callable[[], BaseException], expected: int
 ) -> None:
     from auditor import app
+    from auditor.app import judging
 
     def broken(*_: object, **__: object) -> None:
         raise fault()
 
-    monkeypatch.setattr(app, "load_judge", broken)
+    for room in (app, judging):
+        monkeypatch.setattr(room, "load_judge", broken)
     code, _, err = site.run(*command)
     assert code == expected
     assert "hidden words" not in err
