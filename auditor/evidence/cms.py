@@ -82,14 +82,14 @@ def load(files: SigningFiles, *, secret: Callable[[SecretRef], str]) -> Signer:
         SecretError: The passphrase is not where it should be.
     """
     passphrase = secret(files.passphrase).encode() if files.passphrase else None
-    more = _certificates(files.chain) if files.chain else []
+    more = certificates(files.chain) if files.chain else []
     if files.pkcs12:
         key, certificate, own_chain = _of_pkcs12(files.pkcs12, passphrase)
         place, more = files.pkcs12, [*own_chain, *more]
     else:
         assert files.certificate is not None
         assert files.key is not None
-        certificate, *own_chain = _certificates(files.certificate)
+        certificate, *own_chain = certificates(files.certificate)
         key, place, more = _of_pem(files.key, passphrase), files.key, [*own_chain, *more]
     taken = _taken(key, place)
     if _public(taken.public_key()) != _public(certificate.public_key()):
@@ -133,7 +133,12 @@ def _public(key: object) -> bytes:
     return found
 
 
-def _certificates(path: str) -> list[x509.Certificate]:
+def certificates(path: str) -> list[x509.Certificate]:
+    """The certificates in a PEM file.
+
+    Raises:
+        EvidenceError: It cannot be read, or holds none.
+    """
     try:
         return x509.load_pem_x509_certificates(_content(path))
     except ValueError:
