@@ -24,7 +24,7 @@ from auditor.report.index import INDEX, SERVERS, figures_of_page, last_day, rend
 from auditor.report.lanes import lines
 from auditor.report.summary import Summary, summary
 from auditor.report.view import View, anchor_of, shown_target, view
-from auditor.report.wording import by_clocks_of, lasting, moment, period_words, tally_words
+from auditor.report.wording import by_clocks_of, checkpoint_words, lasting, moment, period_words, tally_words
 
 if TYPE_CHECKING:
     from auditor.store.store import Store
@@ -113,6 +113,7 @@ def summary_of(store: "Store", shown: View, targets: Sequence[TargetText], *, na
         coverage=[covered for covered in found if covered is not None],
         period=f"{week.first:%G-W%V}",
         head=store.head(),
+        checkpoint=_checkpoint(store, before=at),
         named=named,
         sha256=hashlib.sha256(content).hexdigest(),
         on=at.astimezone(UTC).date(),
@@ -222,6 +223,7 @@ def edition_on(store: "Store", asked: Commission) -> Edition:
     over = gathering.over(
         period,
         head=f"{seq}:{link.hex()}",
+        checkpoint=_checkpoint(store, before=period.end),
         documents=store.policy_documents(gathering.switched),
         population=_population(store, period),
         index=f"{INDEX}#{asked.period.key}" if asked.index else "",
@@ -233,6 +235,20 @@ def edition_on(store: "Store", asked: Commission) -> Edition:
         inspection=asked.inspection,
         over=over,
     )
+
+
+def _checkpoint(store: "Store", *, before: datetime) -> str:
+    """What the newest checkpoint that was made before then says, with its time stamp if it had one by then; empty where there is none."""
+    made, stamps = store.entries(kind=Kind.CHECKPOINT), store.entries(kind=Kind.STAMP)
+    newest = next((one for one in reversed(made) if one.body and "signature" in one.body and datetime.fromisoformat(one.body["at"]) < before), None)
+    if newest is None or newest.body is None:
+        return ""
+    times = [
+        one.body["time"]
+        for one in stamps
+        if one.body and one.body.get("checkpoint") == newest.seq and "time" in one.body and datetime.fromisoformat(one.body["at"]) < before
+    ]
+    return checkpoint_words(newest.body, stamped=times[-1] if times else None)
 
 
 def _section(course: Course, asked: Commission, as_of: datetime) -> Section:

@@ -7,6 +7,7 @@ from auditor import __version__, attest
 from auditor.app.secrets import os_account
 from auditor.config import Config
 from auditor.core.model import SigningFiles, StampAuthority
+from auditor.core.slots import newest_slot
 from auditor.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -59,6 +60,20 @@ def stamp_missing(app: "App") -> dict[int, str]:
         return stamp.ask(whom, content, contexts=contexts, version=__version__)
 
     return attest.stamp_missing(app.store, authority, ask, clock=app.clock, recorder=_recorder())
+
+
+def serve_due(app: "App") -> tuple[int | None, dict[int, str]]:
+    """Make the checkpoint that the schedule owes by now, if any, and have dated what is not: the number of the new one, and as `stamp_missing`.
+
+    Raises:
+        EvidenceError, SecretError: The signer cannot be used.
+        StoreError: The record cannot be read or written.
+    """
+    if app.config.evidence is None:
+        return None, {}
+    slot, (newest, are_dated) = newest_slot(app.config.evidence.schedule, app.clock()), app.store.newest_checkpoint()
+    made = make_checkpoint(app) if slot is not None and (newest is None or newest < slot) else None
+    return made, {} if made is None and are_dated else stamp_missing(app)
 
 
 def judge_checkpoints(store: "Store", settings: Config) -> list[attest.Judged]:

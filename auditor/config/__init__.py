@@ -87,10 +87,11 @@ class Retention:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """With what checkpoints are signed, and who dates them; `tsa` is None where nobody does."""
+    """With what checkpoints are signed, who dates them (`tsa` is None where nobody does), and when a daemon makes one."""
 
     signer: SigningFiles
     tsa: StampAuthority | None
+    schedule: Schedule
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,6 +318,7 @@ class _Retention(Strict):
 class _Evidence(Strict):
     signer: proving.SignerForm
     tsa: proving.TsaForm | None = None
+    checkpoint: _Schedule = Field(default_factory=lambda: _Schedule(cron="30 5 * * mon"))
 
 
 class _File(Strict):
@@ -449,6 +451,7 @@ def _evidence(source: yamlfile.YamlFile, form: _Evidence, folder: Path) -> Evide
     return Evidence(
         signer=proving.signing_of(source, form.signer, folder),
         tsa=proving.authority_of(source, form.tsa, folder) if form.tsa else None,
+        schedule=_schedule(source, form.checkpoint, ("evidence", "checkpoint")),
     )
 
 
@@ -575,7 +578,7 @@ def _known_keys(place: tuple[str | int, ...], document: Any) -> list[str]:
             form = forms[value["type"]]
         case (*_, "client_certificate"):
             form = CertificateForm
-        case (*_, "schedule"):
+        case (*_, "schedule") | ("evidence", "checkpoint"):
             form = _Schedule
         case ("report",):
             form = _Report

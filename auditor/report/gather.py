@@ -209,6 +209,7 @@ class Gathering:
         period: Period,
         *,
         head: str,
+        checkpoint: str = "",
         documents: Mapping[str, Mapping[str, Any]],
         population: Sequence[str] = (),
         index: str = "",
@@ -247,6 +248,7 @@ class Gathering:
             policy_changes=switches,
             population=tuple(population),
             head=head,
+            checkpoint=checkpoint,
             reviews=happened.reviews(period),
             index=index,
         )

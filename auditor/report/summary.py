@@ -28,11 +28,21 @@ class Summary:
     lines: tuple[str, ...]
 
 
-def summary(shown: View, *, coverage: Sequence[Coverage], period: str, head: tuple[int, bytes], named: str, sha256: str, on: date) -> Summary:
+def summary(
+    shown: View,
+    *,
+    coverage: Sequence[Coverage],
+    period: str,
+    head: tuple[int, bytes],
+    named: str,
+    sha256: str,
+    on: date,
+    checkpoint: str = "",
+) -> Summary:
     """What the report `shown` comes to, of which the file is `named`, with this digest.
 
-    `coverage` is what became of the reads that were owed in `period`, by target. `head` is number and link of the ledger's last record. `on` is the
-    day that the report is of, where nothing was read yet.
+    `coverage` is what became of the reads that were owed in `period`, by target. `head` is number and link of the ledger's last record, `checkpoint`
+    what the newest signed one says. `on` is the day that the report is of, where nothing was read yet.
     """
     seq, link = head
     lines = (
@@ -43,6 +53,7 @@ def summary(shown: View, *, coverage: Sequence[Coverage], period: str, head: tup
         *_covered(coverage, period),
         f"Report: {named}, SHA-256 {sha256}",
         f"Head of the ledger: {seq}:{link.hex()}",
+        *([checkpoint] if checkpoint else []),
         "Keep this mail. Whether the record was rewritten since, this tells:",
         f"auditor ledger verify --expect-head {seq}:{link.hex()}",
     )

@@ -1,12 +1,13 @@
 """Checkpoints: heads of the ledger that were signed, and the time stamps of those signatures, with all bytes as they were made or came."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from auditor.core.ledger import Kind
 from auditor.errors import StoreError
@@ -106,6 +107,15 @@ def all_of(connection: Connection, path: Path) -> list[Checkpoint]:
         ]
     except (KeyError, TypeError, ValueError):
         raise StoreError(f"{path}: a checkpoint or a time stamp is not as it was recorded", hint="`auditor ledger verify` names it") from None
+
+
+def newest(connection: Connection) -> tuple[datetime | None, bool]:
+    """When the newest signed checkpoint was made, None where there is none; and whether all are dated."""
+    last = select(func.max(tables.checkpoints.c.seq)).scalar_subquery()
+    document = connection.execute(select(tables.records.c.document).where(tables.records.c.seq == last)).scalar()
+    undated = select(tables.checkpoints.c.seq).where(tables.checkpoints.c.seq.not_in(select(tables.stamps.c.checkpoint))).limit(1)
+    at = datetime.fromisoformat(json.loads(document)["at"]) if document is not None else None
+    return at, connection.execute(undated).scalar() is None
 
 
 def _body(entry: ledger.Entry) -> dict[str, Any]:

@@ -438,6 +438,11 @@ class Store:
         with self._writing() as connection:
             return checkpoints.add_trouble(connection, checkpoint, trouble, by=by, at=at, recorder=recorder)
 
+    def newest_checkpoint(self) -> tuple[datetime | None, bool]:
+        """When the newest signed checkpoint was made, None where there is none; and whether all are dated."""
+        with self._reading() as connection:
+            return checkpoints.newest(connection)
+
     def checkpoints(self) -> list[Checkpoint]:
         """The signed checkpoints on record, the oldest first.
 

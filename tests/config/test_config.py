@@ -112,9 +112,9 @@ def test_evidence_names_files_beside_the_configuration_and_no_authority_of_its_o
     signer = "evidence:\n  signer: {pkcs12: s.p12, passphrase: file:s.txt, chain: c.pem}\n"
     folder = tmp_path.resolve()
     files = SigningFiles(pkcs12=str(folder / "s.p12"), passphrase=SecretRef("file", str(folder / "s.txt")), chain=str(folder / "c.pem"))
-    assert load(tmp_path, GOOD + signer).evidence == Evidence(signer=files, tsa=None)
+    assert load(tmp_path, GOOD + signer).evidence == Evidence(signer=files, tsa=None, schedule=Schedule(cron="30 5 * * mon"))
     tsa = '  tsa: {url: "https://tsa.example.org/t", roots: r.pem, chain: i.pem, ca_file: ca.pem, proxy: "http://p:3128", timeout: 5s}\n'
-    assert load(tmp_path, GOOD + signer + tsa).evidence == Evidence(
+    assert load(tmp_path, GOOD + signer + tsa + "  checkpoint: {every: 1d}\n").evidence == Evidence(
         signer=files,
         tsa=StampAuthority(
             url="https://tsa.example.org/t",
@@ -124,6 +124,7 @@ def test_evidence_names_files_beside_the_configuration_and_no_authority_of_its_o
             proxy="http://p:3128",
             timeout_s=5,
         ),
+        schedule=Schedule(every_s=86400),
     )
 
 
@@ -153,6 +154,12 @@ def test_what_needs_a_permission_of_its_own_is_off_unless_it_is_asked_for(tmp_pa
         ("  timeout: 20s\n", 'evidence: {signer: {pkcs12: s}, tsa: {url: "https://t"}}\n', "12: evidence.tsa has no `roots`", ""),
         ("  timeout: 20s\n", 'evidence: {signer: {pkcs12: s}, tsa: {url: "http://t", roots: r}}\n', "12: evidence.tsa: url is not https", ""),
         ("  timeout: 20s\n", "evidence: {signer: {pkcs12: s}, tsa: {rots: r}}\n", "12: nothing is called 'rots' here", "did you mean 'roots'?"),
+        (
+            "  timeout: 20s\n",
+            "evidence: {signer: {pkcs12: s}, checkpoint: {evry: 1d}}\n",
+            "12: nothing is called 'evry' here",
+            "did you mean 'every'?",
+        ),
         ("policy: strict", "attribution: 1", "9: targets.1.attribution must be true or false, not a number", ""),
         ("policy: strict", 'pam_providers: "true"', "9: targets.1.pam_providers must be true or false, not text", ""),
         ("policy: strict", "pam_provider: true", "9: nothing is called 'pam_provider' here", "did you mean 'pam_providers'?"),
