@@ -56,7 +56,7 @@ def _fault(openssl: str, arguments: Sequence[str]) -> str:
             [openssl, *arguments], stdin=subprocess.DEVNULL, capture_output=True, timeout=TIMEOUT_S, check=False, env={**environment, "LC_ALL": "C"}
         )
     except subprocess.TimeoutExpired:
-        return f"openssl did not end within {TIMEOUT_S:.0f} s"
+        return f"openssl did not end within {TIMEOUT_S:g} s"
     except OSError as failure:
         return f"openssl cannot be started: {failure.strerror}"
     if done.returncode == 0:

@@ -66,6 +66,14 @@ class Root:
         (self.folder / f"{stem}.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, encryption))
         return SigningFiles(certificate=str(self.folder / f"{stem}.pem"), key=str(self.folder / f"{stem}.key"))
 
+    def subordinate(self, name: str) -> "Root":
+        """An authority whose certificate is by this one; it lies in the same folder as NAME.pem."""
+        below = Root(self.folder, name=name)
+        builder = self._begin(name, below.key).add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        below.certificate = builder.sign(self.key, SHA256())
+        below.path.write_bytes(below.certificate.public_bytes(Encoding.PEM))
+        return below
+
     def _begin(self, name: str, key: Key, *, until: datetime | None = None) -> x509.CertificateBuilder:
         now = datetime.now(UTC)
         until = until or now + timedelta(days=30)

@@ -65,15 +65,10 @@ def test_a_signature_by_somebody_else_is_told(root: Root) -> None:
 
 
 def test_certificates_between_signer_and_root_go_along(tmp_path: Path) -> None:
-    root, issuing = Root(tmp_path), Root(tmp_path, name="issuing")
-    usage = root._begin("issuing", issuing.key)
-    from cryptography import x509
-    from cryptography.hazmat.primitives.hashes import SHA256
-
-    between = usage.add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True).sign(root.key, SHA256())
-    (tmp_path / "between.pem").write_bytes(between.public_bytes(Encoding.PEM))
+    root = Root(tmp_path)
+    issuing = root.subordinate("issuing")
     files = issuing.signer()
-    with_chain = SigningFiles(certificate=files.certificate, key=files.key, chain=str(tmp_path / "between.pem"))
+    with_chain = SigningFiles(certificate=files.certificate, key=files.key, chain=str(issuing.path))
     assert openssl_says(tmp_path, CONTENT, load(with_chain).sign(CONTENT), root.path)[0] == 0
     assert openssl_says(tmp_path, CONTENT, load(files).sign(CONTENT), root.path)[0] != 0
 

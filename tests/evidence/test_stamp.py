@@ -9,6 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,7 +17,7 @@ from auditor.errors import EvidenceError
 from auditor.evidence import openssl, stamp
 from auditor.evidence.der import DerError, element, elements, integer, number
 from auditor.exchange.connection import TlsContexts
-from tests.evidence.authorities import Root, Tsa, stamping
+from tests.evidence.authorities import KEYS, Root, Tsa, stamping
 
 pytestmark = pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl is not installed")
 
@@ -52,6 +53,27 @@ def test_a_stamp_says_when_and_openssl_verifies_it(tmp_path: Path, contexts: Tls
         assert "openssl: " in openssl.stamp_fault(program, CONTENT + b".", got.reply, roots=roots)
         assert "openssl: " in openssl.stamp_fault(program, CONTENT, got.reply, roots=str(Root(tmp_path, name="other").path))
         assert "openssl: " in openssl.stamp_fault(program, CONTENT, got.reply, roots=roots, at=got.time + timedelta(days=40))
+
+
+def test_certificates_that_an_authority_leaves_out_are_taken_from_its_chain(tsa: Tsa, contexts: TlsContexts) -> None:
+    root = Root(tsa.folder, name="upper-root")
+    issuing = root.subordinate("issuing")
+    key = KEYS["p256"]()
+    (tsa.folder / "tsa.pem").write_bytes(issuing.issue("Time", key, stamps=True).public_bytes(Encoding.PEM))
+    (tsa.folder / "tsa.key").write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    got, program = ask(tsa, contexts), openssl.program()
+    assert program
+    assert "openssl: " in openssl.stamp_fault(program, CONTENT, got.reply, roots=str(root.path))
+    assert openssl.stamp_fault(program, CONTENT, got.reply, roots=str(root.path), chain=str(issuing.path)) == ""
+
+
+def test_an_openssl_that_hangs_or_is_gone_is_a_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = tmp_path / "openssl"
+    slow.write_text("#!/bin/sh\nexec sleep 30\n", encoding="ascii")
+    slow.chmod(0o700)
+    monkeypatch.setattr(openssl, "TIMEOUT_S", 0.2)
+    assert openssl.stamp_fault(str(slow), CONTENT, b"", roots="r") == "openssl did not end within 0.2 s"
+    assert "cannot be started" in openssl.stamp_fault(str(tmp_path / "none"), CONTENT, b"", roots="r")
 
 
 def test_each_request_has_another_nonce_and_the_digest_alone(tsa: Tsa, contexts: TlsContexts) -> None:
