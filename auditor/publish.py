@@ -3,9 +3,9 @@
 import hashlib
 import os
 import tempfile
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,14 +13,15 @@ from auditor import __version__
 from auditor.core.course import Course, failing_since, kept_waivers
 from auditor.core.ledger import Kind
 from auditor.core.model import Assessment, Inspection, PolicyText, Severity, Standing, TargetText, Waiver
-from auditor.core.period import Period, parse_period
+from auditor.core.period import Period
+from auditor.core.waiver import in_scope
 from auditor.errors import StoreError
 from auditor.report.edition import NAMED, WHOLE, Edition, Section
 from auditor.report.formats import FORMATS
 from auditor.report.gather import Gathering
 from auditor.report.happenings import Naming
-from auditor.report.html import compiled_page, render_edition, render_target
-from auditor.report.index import INDEX, SERVERS, figures_of_page, last_day, render_fleet_csv, render_index
+from auditor.report.html import compiled_page, render_edition, render_fitted, render_target
+from auditor.report.index import INDEX, SERVERS, figures_of_page, is_on_all, last_day, render_fleet_csv, render_index
 from auditor.report.lanes import lines
 from auditor.report.summary import Summary, summary
 from auditor.report.view import View, anchor_of, shown_target, view
@@ -104,27 +105,19 @@ def write_all(shown: View, places: Sequence[tuple[str, Path]]) -> None:
         write(content, path)
 
 
-def summary_of(store: "Store", shown: View, targets: Sequence[TargetText], *, named: str, content: bytes, at: datetime) -> Summary:
-    """What a report comes to, with the coverage of the last week that is over at `at` and the ledger's head: for a mail that brings it."""
-    week, instant = parse_period("last-week", today=at.astimezone(UTC).date()), timedelta(microseconds=1)
-    found = (store.coverage(target.name, after=week.start - instant, until=week.end - instant) for target in targets)
-    return summary(
-        shown,
-        coverage=[covered for covered in found if covered is not None],
-        period=f"{week.first:%G-W%V}",
-        head=store.head(),
-        checkpoint=_checkpoint(store, before=at),
-        named=named,
-        sha256=hashlib.sha256(content).hexdigest(),
-        on=at.astimezone(UTC).date(),
-    )
+def summary_of(store: "Store", edition: Edition, *, named: str, content: bytes) -> Summary:
+    """What a report on a period, written as `content`, comes to, with the ledger's head as it is now: for a mail that brings it."""
+    assert edition.over is not None
+    with by_clocks_of(edition.over.period.zone):
+        return summary(edition, head=store.head(), checkpoint=_checkpoint(store), named=named, sha256=hashlib.sha256(content).hexdigest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commission:
     """A report that is asked for: on which servers and which period, with what the configuration says of failures that are to be mended.
 
-    `stem` is the name of its file, less the ending. `index`: the list of all reports in the folder is to name it.
+    `stem` is the name of its file, less the ending. `again` is the command that makes it again. `is_whole`: on all servers that were watched, and so
+    on what concerns none of them, too. `index`: the list of all reports in the folder is to name it.
     """
 
     targets: tuple[TargetText, ...]
@@ -132,11 +125,17 @@ class Commission:
     stem: str
     due_days: Mapping[Severity, int]
     inspection: Inspection | None = None
+    again: str = ""
+    is_whole: bool = True
     index: bool = True
 
+    def concerns(self, waiver: Waiver) -> bool:
+        """Whether the report is to tell of `waiver`: one on a part of the servers says nothing of the others."""
+        return self.is_whole or any(in_scope(waiver, target=target.name, labels=dict(target.labels)) for target in self.targets)
 
-def write_edition(store: "Store", asked: Commission, folder: Path) -> Path:
-    """Write the HTML report on a period into `folder`, with the list of all that are there, and return its path.
+
+def write_edition(store: "Store", asked: Commission, folder: Path) -> tuple[Path, Edition]:
+    """Write the HTML report on a period into `folder`, with the list of all that are there, and return its path and what stands in it.
 
     The report of a fleet has a page for each server beside it, and a CSV. The same data gives the same bytes.
 
@@ -149,25 +148,29 @@ def write_edition(store: "Store", asked: Commission, folder: Path) -> Path:
         if made.is_fleet:
             _write_pages(store, asked, made, folder)
             made = replace(made, csv=f"{asked.stem}{SERVERS}")
+        page, made = render_fitted(made, due_days=asked.due_days)
+        if made.is_fleet:
             write(render_fleet_csv(made), folder / made.csv)
-        write(render_edition(made, due_days=asked.due_days), path)
+        write(page, path)
     if asked.index:
         write_index(folder)
-    return path
+    return path, made
 
 
 def page_on(store: "Store", asked: Commission) -> bytes:
-    """The HTML report on a period, whole in itself: for whoever wants no file."""
+    """The HTML report on a period, whole in itself: for whoever wants no file. Nothing lies beside it, so that of a fleet no name leads anywhere."""
     with by_clocks_of(asked.period.zone):
-        return render_edition(edition_on(store, asked), due_days=asked.due_days)
+        return render_edition(edition_on(store, replace(asked, stem="", index=False)), due_days=asked.due_days)
 
 
-def view_on(store: "Store", targets: Sequence[TargetText], at: datetime, *, period: str, inspection: Inspection | None = None) -> View:
-    """Where `targets` stood by the last read of each at or before `at`, with the waivers that were in `waivers.yaml` then."""
-    found = (store.standing_at(target.name, at) for target in targets)
-    known = [standing or Standing(target=target) for standing, target in zip(found, targets, strict=True)]
-    kept = [one.waiver for one in kept_waivers(store.records_of(Kind.WAIVERS, before=at)) if one.holds_within(at, at)]
-    return view(known, engine_version=__version__, period=period, in_file=kept, inspection=inspection)
+def view_on(store: "Store", asked: Commission) -> View:
+    """Where the targets stood by the last read of each in or before the period, with the waivers that were in `waivers.yaml` when it was over."""
+    at = asked.period.end - timedelta(microseconds=1)
+    found = (store.standing_at(target.name, at) for target in asked.targets)
+    known = [standing or Standing(target=target) for standing, target in zip(found, asked.targets, strict=True)]
+    kept = kept_waivers(store.records_of(Kind.WAIVERS, before=asked.period.end))
+    in_file = [one.waiver for one in kept if one.until is None and asked.concerns(one.waiver)]
+    return view(known, engine_version=__version__, period=period_words(asked.period), in_file=in_file, inspection=asked.inspection)
 
 
 def refresh_index(folder: Path) -> None:
@@ -192,16 +195,16 @@ def write_index(folder: Path) -> None:
 def edition_on(store: "Store", asked: Commission) -> Edition:
     """The report on a period, from what is recorded and without a clock."""
     period, names = asked.period, [target.name for target in asked.targets]
-    as_of = max(period.start, min(period.end, store.newest_known() or period.end))
+    as_of = max(period.start, min(period.end, store.newest_known() or period.start))
     is_fleet = len(names) > WHOLE
     kept = kept_waivers(store.records_of(Kind.WAIVERS, before=period.end))
     gathering = Gathering(
         as_of=as_of,
         period=period,
         due_days=asked.due_days,
-        naming=Naming(href=(lambda name: f"{asked.stem}/{anchor_of(name)}.html") if is_fleet else (lambda name: f"#{anchor_of(name)}.server")),
+        naming=Naming(href=_leading(asked, is_fleet=is_fleet)),
         notes=store.notes(),
-        kept=[one for one in kept if one.holds_within(period.start, period.end)],
+        kept=[one for one in kept if one.holds_within(period.start, period.end) and asked.concerns(one.waiver)],
     )
     sections: dict[str, Section] = {}
     known = set()
@@ -225,8 +228,9 @@ def edition_on(store: "Store", asked: Commission) -> Edition:
         head=f"{seq}:{link.hex()}",
         checkpoint=_checkpoint(store, before=period.end),
         documents=store.policy_documents(gathering.switched),
-        population=_population(store, period),
+        population=_population(store, asked),
         index=f"{INDEX}#{asked.period.key}" if asked.index else "",
+        again=asked.again,
     )
     return gathering.edition(
         engine_version=__version__,
@@ -237,18 +241,25 @@ def edition_on(store: "Store", asked: Commission) -> Edition:
     )
 
 
-def _checkpoint(store: "Store", *, before: datetime) -> str:
-    """What the newest checkpoint that was made before then says, with its time stamp if it had one by then; empty where there is none."""
+def _checkpoint(store: "Store", *, before: datetime | None = None) -> str:
+    """What the newest checkpoint says, with its time stamp; of what was made `before` then, if that is given. Empty where there is none."""
+
+    def is_in(body: dict[str, Any]) -> bool:
+        return before is None or datetime.fromisoformat(body["at"]) < before
+
     made, stamps = store.entries(kind=Kind.CHECKPOINT), store.entries(kind=Kind.STAMP)
-    newest = next((one for one in reversed(made) if one.body and "signature" in one.body and datetime.fromisoformat(one.body["at"]) < before), None)
+    newest = next((one for one in reversed(made) if one.body and "signature" in one.body and is_in(one.body)), None)
     if newest is None or newest.body is None:
         return ""
-    times = [
-        one.body["time"]
-        for one in stamps
-        if one.body and one.body.get("checkpoint") == newest.seq and "time" in one.body and datetime.fromisoformat(one.body["at"]) < before
-    ]
+    times = [one.body["time"] for one in stamps if one.body and one.body.get("checkpoint") == newest.seq and "time" in one.body and is_in(one.body)]
     return checkpoint_words(newest.body, stamped=times[-1] if times else None)
+
+
+def _leading(asked: Commission, *, is_fleet: bool) -> Callable[[str], str]:
+    """Where the name of a server leads: to its section, or to its page where there are pages."""
+    if not is_fleet:
+        return lambda name: f"#{anchor_of(name)}.server"
+    return lambda name: f"{asked.stem}/{anchor_of(name)}.html" if asked.stem else ""
 
 
 def _section(course: Course, asked: Commission, as_of: datetime) -> Section:
@@ -262,7 +273,7 @@ def _section(course: Course, asked: Commission, as_of: datetime) -> Section:
     return Section(
         target=target,
         lines=lines(course, asked.period, as_of=as_of),
-        coverage=f"{covered.read:,} of {covered.expected:,} reads made in the period: {tally_words(covered)}" if covered else "",
+        coverage=f"{covered.read:,} of {covered.expected:,} owed reads came to something: {tally_words(covered)}" if covered else "",
         since=since,
     )
 
@@ -284,19 +295,20 @@ def _write_pages(store: "Store", asked: Commission, made: Edition, folder: Path)
 _POPULATION = {"added": "added", "left": "taken out", "retired": "retired", "renamed": "renamed", "paused": "paused", "rescheduled": "rescheduled"}
 
 
-def _population(store: "Store", period: Period) -> list[str]:
-    """Where the list of servers comes from, and who joined and left in the period."""
-    said = []
+def _population(store: "Store", asked: Commission) -> list[str]:
+    """Where the list of servers comes from, and who of them joined and left in the period."""
+    said, period, mine = [], asked.period, {target.name for target in asked.targets}
     configurations = store.records_of(Kind.CONFIGURATION, before=period.end)
     if configurations:
         newest = configurations[-1]
         said.append(f"by the configuration with SHA-256 {newest['digest'][:16]}…, on record since {moment(datetime.fromisoformat(newest['at']))}")
-    names, acts = store.names_by_number(), dict[str, list[str]]()
+    names, acts = store.names_by_number(), dict[str, dict[str, datetime]]()
     for body in store.records_of(Kind.TARGET, before=period.end):
-        if datetime.fromisoformat(body["at"]) >= period.start and body.get("act") in _POPULATION:
-            acts.setdefault(body["act"], []).append(str(body.get("name") or names.get(body["target"], f"target {body['target']}")))
+        at = datetime.fromisoformat(body["at"])
+        if at >= period.start and body.get("act") in _POPULATION:
+            acts.setdefault(body["act"], {})[str(body.get("name") or names.get(body["target"], f"target {body['target']}"))] = at
     for act, word in _POPULATION.items():
-        its = sorted(set(acts.get(act, ())))
+        its = [f"{name} (on record {moment(at)})" for name, at in sorted(acts.get(act, {}).items()) if asked.is_whole or name in mine]
         if its:
             said.append(f"{word} in the period: {', '.join(its[:NAMED])}{f' and {len(its) - NAMED} more' if len(its) > NAMED else ''}")
     return said
@@ -310,7 +322,7 @@ def figures_in(folder: Path) -> list[dict[str, Any]]:
     """
     found = []
     try:
-        pages = (path for path in folder.iterdir() if path.suffix == ".html" and last_day(path.name))
+        pages = (path for path in folder.iterdir() if path.suffix == ".html" and is_on_all(path.name) and last_day(path.name))
         there = sorted(path for path in pages if path.is_file() and not path.is_symlink())
     except OSError as failure:
         raise StoreError(f"{folder}: cannot be read: {failure.strerror}", hint="who may look into the folder?") from failure

@@ -5,6 +5,7 @@ import logging
 import os
 import platform
 import random
+import shlex
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -44,6 +45,7 @@ from auditor.core.model import (
     Severity,
     State,
     Target,
+    TargetText,
 )
 from auditor.core.notices import Alerting, of_coverage, of_waivers
 from auditor.core.period import Period, parse_period
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from auditor.instance import Held
     from auditor.notify import Channel, Means
     from auditor.publish import Commission
+    from auditor.report.edition import Edition
     from auditor.report.view import View
     from auditor.retention import Removed
     from auditor.store.store import Store
@@ -272,10 +275,11 @@ class App:
         is_owed = since is not None and since < slot and (last is None or last < slot)
         return slot if is_owed else None
 
-    def mail_report(self, path: Path, shown: "View", targets: Sequence[Target], *, slot: datetime | None = None) -> bool:
-        """Owe the report `shown`, as it was written to `path`, to the channels that ask for it; `deliver` sends it. Whether it was not owed before.
+    def mail_report(self, path: Path, edition: "Edition", *, slot: datetime | None = None) -> bool:
+        """Owe the report `edition`, as it was written to `path`, to the channels that ask for it; `deliver` sends it. Whether it was not owed before.
 
-        It is owed once: for the `slot` of the schedule that it is written for, else once a day as long as it says the same.
+        Subject and text say of the same period what the file says, with the same figures. It is owed once: for the `slot` of the schedule that it is
+        written for, else once a day as long as it says the same.
 
         Raises:
             StoreError: It cannot be read again, or not be recorded.
@@ -287,7 +291,7 @@ class App:
             content = path.read_bytes()
         except OSError as failure:
             raise StoreError(f"{path}: cannot be read: {failure.strerror}", hint="who may read the folder of reports?") from failure
-        told = publish.summary_of(self.store, shown, [text_of(target) for target in targets], named=path.name, content=content, at=at)
+        told = publish.summary_of(self.store, edition, named=path.name, content=content)
         notice = Notice(kind=NoticeKind.REPORT, at=at, severity=Severity.INFO, title=told.title, detail="\n".join(told.lines))
         travels = len(content) <= MAX_ATTACHED_BYTES and any(channel.report is ReportMail.ATTACHED for channel in asking.values())
         file = Attachment(name=path.name, media_type="text/html", content=content if travels else None)
@@ -300,10 +304,12 @@ class App:
         Raises:
             StoreError: It cannot be written, or not be recorded.
         """
-        slot, targets = self.report_slot_owed(), self.select((), {})
-        path = self.write_report(asked="last-week")
+        from auditor import publish
+
+        slot = self.report_slot_owed()
+        path, edition = publish.write_edition(self.store, self._commission((), None, "last-week", ""), self.config.report_folder)
         if slot is not None:
-            self.mail_report(path, self.view(targets), targets, slot=slot)
+            self.mail_report(path, edition, slot=slot)
         return path
 
     def _owe_coverage(self, at: datetime) -> None:
@@ -436,7 +442,7 @@ class App:
     ) -> Path:
         """Write the HTML report on the period `asked` for (the seven days to today, where that is empty), and return its path.
 
-        It is on the targets that are named (all that were not retired by then, where none is) and carry all of `labels`. Where its file is to have
+        It is on the targets that are named (all that were watched in the period, where none is) and carry all of `labels`. Where its file is to have
         another name, `stem`, the list of reports does not have it.
 
         Raises:
@@ -445,12 +451,15 @@ class App:
         """
         from auditor import publish
 
-        return publish.write_edition(self.store, self._commission(names, labels, asked, stem), folder or self.config.report_folder)
+        path, _ = publish.write_edition(self.store, self._commission(names, labels, asked, stem), folder or self.config.report_folder)
+        return path
 
     def write_reports(
         self, names: Sequence[str], labels: Mapping[str, str], *, asked: str, folder: Path | None, forms: Sequence[str]
-    ) -> dict[str, Path]:
-        """The same in each of `forms`; returns their paths. The others show where the targets stood when the period was over, or stand now.
+    ) -> "tuple[dict[str, Path], Edition | None]":
+        """The same in each of `forms`; returns their paths, and what stands in the HTML report, if it is one of them.
+
+        The others show where the targets stood when the period was over, or stand now.
 
         Raises:
             UsageError, StoreError: As for `write_report`.
@@ -459,13 +468,12 @@ class App:
         from auditor.report.formats import SUFFIXES
 
         commission, folder = self._commission(names, labels, asked, ""), folder or self.config.report_folder
-        made = {form: publish.render(self._view_of(commission, asked), form) for form in forms if form != "html"}
+        made = {form: self._rendered(commission, asked, form) for form in forms if form != "html"}
         paths = {form: folder / f"{commission.stem}.{SUFFIXES[form]}" for form in forms}
-        if "html" in forms:
-            publish.write_edition(self.store, commission, folder)
+        edition = publish.write_edition(self.store, commission, folder)[1] if "html" in forms else None
         for form, content in made.items():
             publish.write(content, paths[form])
-        return paths
+        return paths, edition
 
     def report_bytes(self, names: Sequence[str], labels: Mapping[str, str], *, asked: str, form: str) -> bytes:
         """The same in one format, for whoever wants no file.
@@ -476,36 +484,42 @@ class App:
         from auditor import publish
 
         commission = replace(self._commission(names, labels, asked, ""), index=False)
-        return publish.page_on(self.store, commission) if form == "html" else publish.render(self._view_of(commission, asked), form)
+        return publish.page_on(self.store, commission) if form == "html" else self._rendered(commission, asked, form)
+
+    def _rendered(self, commission: "Commission", asked: str, form: str) -> bytes:
+        from auditor import publish
+        from auditor.report.wording import by_clocks_of
+
+        with by_clocks_of(commission.period.zone):
+            return publish.render(self._view_of(commission, asked), form)
 
     def _view_of(self, commission: "Commission", asked: str) -> "View":
         from auditor import publish
-        from auditor.report.wording import period_words
 
-        if not asked or commission.period.end > self.clock():
-            known = {target.name: target for target in self.config.targets}
-            return self.view([known[target.name] for target in commission.targets])
-        last = commission.period.end - timedelta(microseconds=1)
-        words = period_words(commission.period)
-        return publish.view_on(self.store, commission.targets, last, period=words, inspection=commission.inspection)
+        if asked and commission.period.end <= self.clock():
+            return publish.view_on(self.store, commission)
+        names = {target.name for target in commission.targets}
+        return self.view([target for target in self.config.targets if target.name in names])
 
     def _commission(self, names: Sequence[str], labels: Mapping[str, str] | None, asked: str, stem: str) -> "Commission":
         from auditor import publish
 
-        period = self._period(asked)
-        chosen = self._audited_in(period) if not names else self.select(names, {})
-        chosen = tuple(target for target in chosen if (labels or {}).items() <= dict(target.labels).items())
+        period, labels = self._period(asked), labels or {}
+        chosen = [text_of(target) for target in self.select(names, {})] if names else self._watched_in(period)
+        chosen = [target for target in chosen if labels.items() <= dict(target.labels).items()]
         if not chosen:
             raise UsageError("no target is selected", hint="`auditor targets list` shows names, labels, and which are retired")
         is_part = bool(names or labels)
-        usual = f"smtp-report-{period.key if asked else period.last.isoformat()}"
+        usual = f"smtp-report-{period.key}"
         marked = hashlib.sha256(" ".join(sorted(target.name for target in chosen)).encode()).hexdigest()[:8]
         return publish.Commission(
-            targets=tuple(text_of(target) for target in chosen),
+            targets=tuple(chosen),
             period=period,
             stem=stem or (f"{usual}-part-{marked}" if is_part else usual),
             due_days=self.config.due_days,
             inspection=self.inspect(),
+            again=_again(period, names, labels),
+            is_whole=not is_part,
             index=not (is_part or stem),
         )
 
@@ -522,9 +536,14 @@ class App:
             raise UsageError(f"--period: {asked} has not begun")
         return period
 
-    def _audited_in(self, period: Period) -> tuple[Target, ...]:
-        """The targets that were not retired when `period` began."""
-        return tuple(target for target in self.config.targets if not target.is_retired(period.first))
+    def _watched_in(self, period: Period) -> list[TargetText]:
+        """The targets that were watched at some moment of `period`: neither retired before it nor added after it, and those taken out since.
+
+        Of a period in which nothing was configured yet, all that are now: it says that none of them was read.
+        """
+        configured = [text_of(target) for target in self.config.targets if not target.is_retired(period.first)]
+        later, gone = self.store.population([target.name for target in self.config.targets], start=period.start, end=period.end)
+        return [*(target for target in configured if target.name not in later), *gone] or configured
 
     def close(self) -> None:
         if self._store is not None:
@@ -536,3 +555,14 @@ class App:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+MAX_COMMAND = 400
+"""Characters of a command that a report tells; of a longer one, with very many names, it would show a part."""
+
+
+def _again(period: Period, names: Sequence[str], labels: Mapping[str, str]) -> str:
+    """The command that makes a report on `period` again; empty where it is too long to be shown."""
+    picked = [part for key, value in sorted(labels.items()) for part in ("--label", f"{key}={value}")]
+    command = shlex.join(["auditor", "report", "--period", period.key.replace("_", ".."), *picked, *sorted(set(names))])
+    return command if len(command) <= MAX_COMMAND else ""

@@ -80,6 +80,8 @@ class Turn(StrEnum):
     """It failed for a while within the period, and at neither end of it."""
     STILL = "still"
     FIXED = "fixed"
+    MOOT = "moot"
+    """It failed, and is not asked any more: it does not apply, or the policy has it no more. That is no pass."""
     WAIVED = "waived"
     UNANSWERED = "unanswered"
     """It failed, and at the end nobody knows."""
@@ -148,9 +150,11 @@ def _turn(course: Course, rule: str, before: Phase | None, now: Phase) -> Iterat
             since = failing_since(phases, rule)
             turn = Turn.STILL if turn is Turn.NEW and before is not None and since is not None and since < course.start else turn
         case RuleOutcome.WAIVED:
-            turn = Turn.WAIVED if was is RuleOutcome.FAIL else None
-        case RuleOutcome.PASS | RuleOutcome.NOT_APPLICABLE | None:
-            turn = Turn.FIXED if was is RuleOutcome.FAIL else Turn.BETWEEN if was is not RuleOutcome.WAIVED else None
+            turn = Turn.WAIVED if was is not RuleOutcome.WAIVED else None
+        case RuleOutcome.PASS:
+            turn = Turn.FIXED if was in _FAILS else Turn.BETWEEN
+        case RuleOutcome.NOT_APPLICABLE | None:
+            turn = Turn.MOOT if was in _FAILS else Turn.BETWEEN
         case _:  # no answer
             turn = Turn.UNANSWERED
     if turn is None:

@@ -49,7 +49,12 @@ def parse_period(text: str, *, today: date, zone: str = "UTC") -> Period:
     Raises:
         ValueError: It names none; the message says why.
     """
-    return replace(_parsed(text, today=today), zone=zone)
+    try:
+        period = replace(_parsed(text, today=today), zone=zone)
+        _ = period.start, period.end
+    except OverflowError:
+        raise ValueError(f"{text!r} is beyond what a calendar has") from None
+    return period
 
 
 def _parsed(text: str, *, today: date) -> Period:

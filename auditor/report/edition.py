@@ -277,6 +277,7 @@ class Over:
     coverage: CoverageOf
     events: tuple[ShownEvent, ...]
     events_left_out: int
+    events_open: int
     approvals: tuple[ShownApproval, ...]
     approvals_left_out: int
     policy_changes: tuple[PolicyChange, ...]
@@ -287,6 +288,8 @@ class Over:
     """What the newest signed checkpoint says, empty where there is none."""
     index: str = ""
     """Where the list of all reports is, empty where there is none."""
+    again: str = ""
+    """The command that makes the page again, empty where there is none."""
 
     @property
     def is_running(self) -> bool:

@@ -1,37 +1,33 @@
 """Every format that a report comes in."""
 
 from collections.abc import Callable, Mapping
+from importlib import import_module
 
-from auditor.report.csvresults import render_results
-from auditor.report.html import render_html
-from auditor.report.jsondoc import render_json
-from auditor.report.junit import render_junit
-from auditor.report.markdown import render_markdown
-from auditor.report.ndjson import render_ndjson
-from auditor.report.ocsf import render_ocsf
-from auditor.report.oscal import render_oscal
-from auditor.report.prometheus import render_prometheus
-from auditor.report.sarif import render_sarif
 from auditor.report.shown import View
-from auditor.report.text import render_text
 
 
-def _text(view: View) -> bytes:
-    return render_text(view).encode()
+def _writer(module: str, name: str) -> Callable[[View], bytes]:
+    """The writer called `name`, loaded when it first writes: nobody waits for the import of formats that he does not ask for."""
+
+    def write(view: View) -> bytes:
+        written = getattr(import_module(f"auditor.report.{module}"), name)(view)
+        return written.encode() if isinstance(written, str) else bytes(written)
+
+    return write
 
 
 FORMATS: Mapping[str, Callable[[View], bytes]] = {
-    "text": _text,
-    "html": render_html,
-    "markdown": render_markdown,
-    "json": render_json,
-    "ndjson": render_ndjson,
-    "csv": render_results,
-    "sarif": render_sarif,
-    "junit": render_junit,
-    "ocsf": render_ocsf,
-    "oscal": render_oscal,
-    "prometheus": render_prometheus,
+    "text": _writer("text", "render_text"),
+    "html": _writer("html", "render_html"),
+    "markdown": _writer("markdown", "render_markdown"),
+    "json": _writer("jsondoc", "render_json"),
+    "ndjson": _writer("ndjson", "render_ndjson"),
+    "csv": _writer("csvresults", "render_results"),
+    "sarif": _writer("sarif", "render_sarif"),
+    "junit": _writer("junit", "render_junit"),
+    "ocsf": _writer("ocsf", "render_ocsf"),
+    "oscal": _writer("oscal", "render_oscal"),
+    "prometheus": _writer("prometheus", "render_prometheus"),
 }
 """Same view, same bytes (UTF-8), on every machine."""
 

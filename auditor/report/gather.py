@@ -186,6 +186,11 @@ class Gathering:
             warnings=(
                 *(warning_of(one) for one in installation if one.status is Status.FAIL),
                 *(text for _, text in sorted(self._warnings)[:MAX_SHOWN]),
+                *(
+                    [f"{wording.count(len(self._warnings) - MAX_SHOWN, 'more guard')} switched off, of other servers."]
+                    if len(self._warnings) > MAX_SHOWN
+                    else []
+                ),
             ),
             subjects=tuple(shown),
             rows=tuple(replace(row, cells=tuple(row.cells[place] for place in keep)) for row in rows),
@@ -213,6 +218,7 @@ class Gathering:
         documents: Mapping[str, Mapping[str, Any]],
         population: Sequence[str] = (),
         index: str = "",
+        again: str = "",
     ) -> Over:
         """What the period says besides where servers stand at its end. `documents` are the policies named by `switched`."""
         happened = self._happened
@@ -243,6 +249,7 @@ class Gathering:
             coverage=happened.coverage(),
             events=tuple(events[:MAX_SHOWN]),
             events_left_out=max(0, len(events) - MAX_SHOWN),
+            events_open=sum(event.is_open for event in events),
             approvals=tuple(approvals[:MAX_SHOWN]),
             approvals_left_out=max(0, len(approvals) - MAX_SHOWN),
             policy_changes=switches,
@@ -251,6 +258,7 @@ class Gathering:
             checkpoint=checkpoint,
             reviews=happened.reviews(period),
             index=index,
+            again=again,
         )
 
     def _known(self, rule: str) -> Known:
@@ -261,8 +269,10 @@ class Gathering:
         """The waivers that held at some moment, as they stand; one that the configuration has no more says so."""
         if self.as_of is None:
             return ()
-        over = {one.waiver.id: one.until for one in self.kept if one.until is not None and one.until <= self.as_of}
-        found = waivers.rows([one.waiver for one in self.kept], self._standings, self.as_of)
+        distinct = {one.waiver.id: one.waiver for one in self.kept}
+        held = {one.waiver.id for one in self.kept if one.until is None or one.until > self.as_of}  # one that was taken out can be put in again
+        over = {one.waiver.id: one.until for one in self.kept if one.until is not None and one.waiver.id not in held}
+        found = waivers.rows(distinct.values(), self._standings, self.as_of)
         return tuple(
             replace(
                 row,
@@ -302,7 +312,8 @@ class Gathering:
         if fleet.total < 2:
             return ""
         of_read = f"; of the {read:,} that could be read, {_percent(fleet.good, read)}" if read else ""
-        return f"{fleet.good:,} of {fleet.total:,} servers meet the policy ({_percent(fleet.good, fleet.total)}){of_read}."
+        meet = "meets" if fleet.good == 1 else "meet"
+        return f"{fleet.good:,} of {fleet.total:,} servers {meet} the policy ({_percent(fleet.good, fleet.total)}){of_read}."
 
     def _works(self) -> Iterator[Work]:
         items = []

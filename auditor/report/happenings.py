@@ -7,7 +7,7 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from auditor.core.course import Course, Turn, Turned, approved_span, approved_within, turns
+from auditor.core.course import Course, Phase, Turn, Turned, approved_span, approved_within, turns
 from auditor.core.coverage import Gap, Tally
 from auditor.core.drift import said
 from auditor.core.model import Approval, DriftEvent, EventState, Moved, RuleOutcome, RuleText, Severity, Standing, TargetText
@@ -83,6 +83,8 @@ class Happenings:
     _approvals: list[Approval] = field(default_factory=list)
     _covered: list[tuple[str, Tally, tuple[Gap, ...]]] = field(default_factory=list)
     _unscheduled: int = 0
+    _moved_too: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """On how many servers the read that was first judged by the other policy saw another state, too."""
     _switches: dict[tuple[str, str], list[tuple[str, datetime, Mapping[str, tuple[str, str]]]]] = field(default_factory=dict)
 
     def follow(self, course: Course) -> None:
@@ -109,13 +111,8 @@ class Happenings:
             self._covered.append((name, course.coverage.total, course.coverage.gaps))
         for old, new in pairwise([*([course.before] if course.before else []), *course.within]):
             if old.policy != new.policy:
-                both = old.outcomes.keys() | new.outcomes.keys()
-                effect = {
-                    rule: (was, now)
-                    for rule in sorted(both)
-                    if (was := _outcome_word(old.outcomes.get(rule))) != (now := _outcome_word(new.outcomes.get(rule)))
-                }
-                self._switches.setdefault((old.policy, new.policy), []).append((name, new.first, effect))
+                self._switches.setdefault((old.policy, new.policy), []).append((name, new.first, _effect(old, new)))
+                self._moved_too[old.policy, new.policy] += old.snapshot != new.snapshot
 
     @property
     def switched(self) -> tuple[str, ...]:
@@ -147,6 +144,7 @@ class Happenings:
             replace(
                 shown_change(_only(event.target), event.change, event.not_before, event.not_after),
                 told=tuple(sentences.of_event(event)) if event.attribution or event.is_deviation else (),
+                ended=timeline.ending(event),
             )
             for event in self._events
             if event.not_after >= period.start
@@ -180,12 +178,17 @@ class Happenings:
     def policy_changes(self, documents: Mapping[str, Mapping[str, Any]]) -> tuple[PolicyChange, ...]:
         """Which policy gave way to which, and what that did to results; `documents` are those that are still on record."""
         found = []
-        for (old, new), switched in self._switches.items():
+        by_time = sorted(self._switches.items(), key=lambda item: (min(at for _, at, _ in item[1]), item[0]))
+        for (old, new), switched in by_time:
             before, after = documents.get(old), documents.get(new)
             effects: Counter[tuple[str, str, str]] = Counter()
             for _, _, effect in switched:
                 effects.update((rule, was, now) for rule, (was, now) in effect.items())
             ordered = sorted(effects.items(), key=lambda item: (-item[1], item[0]))
+            too = self._moved_too[old, new]
+            beside = (
+                f"{wording.count(too, 'server')} showed another state, or none, in the same read: what else changed there is not laid to the policy."
+            )
             found.append(
                 PolicyChange(
                     before=_policy_words(before, old),
@@ -194,10 +197,14 @@ class Happenings:
                     when=f"first used {wording.moment(min(at for _, at, _ in switched))}",
                     names=self.naming.names([(name, "") for name in sorted({name for name, _, _ in switched})]),
                     differences=tuple(_differences(before, after)) if before and after else (),
-                    effects=tuple(f"{rule}: {was} → {now} on {wording.count(number, 'server')}" for (rule, was, now), number in ordered[:30]),
+                    effects=(
+                        *(f"{rule}: {was} → {now} on {wording.count(number, 'server')}" for (rule, was, now), number in ordered[:30]),
+                        *([f"{wording.count(len(ordered) - 30, 'more such change')}."] if len(ordered) > 30 else []),
+                        *([beside] if too else []),
+                    ),
                 )
             )
-        return tuple(sorted(found, key=lambda one: (one.when, one.digests)))
+        return tuple(found)
 
     def events(self) -> list[ShownEvent]:
         """The drift events of the period, the open ones first."""
@@ -294,6 +301,7 @@ _ORDER = (
     Turn.LOST,
     Turn.UNANSWERED,
     Turn.BETWEEN,
+    Turn.MOOT,
     Turn.FIXED,
     Turn.REGAINED,
     Turn.WAIVED,
@@ -307,6 +315,7 @@ _TURNS = {
     Turn.UNANSWERED: (Status.UNKNOWN, "no answer"),
     Turn.BETWEEN: (Status.NEUTRAL, "came and went"),
     Turn.STILL: (Status.FAIL, "still failing"),
+    Turn.MOOT: (Status.NEUTRAL, "asked no more"),
     Turn.FIXED: (Status.PASS, "fixed"),
     Turn.REGAINED: (Status.PASS, "read again"),
     Turn.WAIVED: (Status.WAIVED, "now waived"),
@@ -319,6 +328,7 @@ _TEXTS = {
     Turn.UNANSWERED: "It failed before; now what it needs is not seen.",
     Turn.BETWEEN: "",
     Turn.STILL: "",
+    Turn.MOOT: "It failed, and does not apply any more, or the policy has it no more. That is no pass.",
     Turn.FIXED: "",
     Turn.REGAINED: "Could be read again.",
     Turn.WAIVED: "Somebody accepted it for a while; it still fails.",
@@ -352,6 +362,16 @@ def _differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterato
     names = sorted(name for name in {*before["vars"], *after["vars"]} if before["vars"].get(name) != after["vars"].get(name))
     if names:
         yield f"{wording.count(len(names), 'var')} set otherwise: {', '.join(names[:20])}"
+
+
+def _effect(old: Phase, new: Phase) -> dict[str, tuple[str, str]]:
+    """What another policy did to the results of a server. Where its state was another one as well, the rules that one of both does not have alone."""
+    both, is_same = old.outcomes.keys() & new.outcomes.keys(), old.snapshot == new.snapshot
+    return {
+        rule: (was, now)
+        for rule in sorted(old.outcomes.keys() | new.outcomes.keys())
+        if (is_same or rule not in both) and (was := _outcome_word(old.outcomes.get(rule))) != (now := _outcome_word(new.outcomes.get(rule)))
+    }
 
 
 def _outcome_word(outcome: RuleOutcome | None) -> str:

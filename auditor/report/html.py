@@ -39,6 +39,11 @@ def render_html(view: View) -> bytes:
 
 def render_edition(edition: Edition, *, due_days: Mapping[Severity, int] | None = None) -> bytes:
     """A report as an HTML document in UTF-8. Sections that would make it too large are left out, and counted on it."""
+    return render_fitted(edition, due_days=due_days)[0]
+
+
+def render_fitted(edition: Edition, *, due_days: Mapping[Severity, int] | None = None) -> tuple[bytes, Edition]:
+    """The same, and the report with the sections alone that are in it."""
     opened = edition.counts.fail <= OPEN_FINDINGS
     fleet = fleet_rows(edition) if edition.is_fleet else ""
     room = MAX_BYTES - len(fleet.encode())
@@ -52,7 +57,7 @@ def render_edition(edition: Edition, *, due_days: Mapping[Severity, int] | None 
     edition = replace(edition, sections=edition.sections[: len(sections)])
     has_script = len(edition.rows) > 1
     due = [(severity.value, days) for severity, days in sorted((due_days or {}).items(), key=lambda item: -item[0].rank)]
-    return filled(
+    page = filled(
         "report.html.j2",
         has_script=has_script,
         page=edition,
@@ -65,6 +70,7 @@ def render_edition(edition: Edition, *, due_days: Mapping[Severity, int] | None 
         due=due,
         figures=figures_of(edition),
     )
+    return page, edition
 
 
 def section_html(section: Section, *, is_alone: bool, opened: bool, compact: bool = False) -> str:

@@ -25,6 +25,11 @@ _WORD = {"fail": "failing", "unknown": "not known", "waived": "with waivers", "p
 _KINDS = ("fail", "unknown", "waived", "pass")
 
 
+def is_on_all(name: str) -> bool:
+    """Whether the report in a file called so is on all servers: those on a part are in no list."""
+    return "-part-" not in name
+
+
 def last_day(name: str) -> date | None:
     """The last day that the report in a file called so is on; None for a file that is not named as ours are."""
     named = _DATED.fullmatch(name)
@@ -35,8 +40,9 @@ def last_day(name: str) -> date | None:
 
 
 _DAY = "[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_PART = "-part-[0-9a-f]{8}"
 _ENDINGS = "|".join(map(re.escape, SUFFIXES.values()))
-_DATED = re.compile(rf"smtp-report-({_DAY}(?:_{_DAY})?|[0-9]{{4}}-W[0-9]{{2}}|[0-9]{{4}}-[0-9]{{2}})\.(?:{_ENDINGS})")
+_DATED = re.compile(rf"smtp-report-({_DAY}(?:_{_DAY})?|[0-9]{{4}}-W[0-9]{{2}}|[0-9]{{4}}-[0-9]{{2}})(?:{_PART})?\.(?:{_ENDINGS})")
 
 SERVERS = "-servers.csv"
 """What the name of a fleet's table of servers ends in, which lies beside its report."""
@@ -53,7 +59,7 @@ def figures_of_page(head: str) -> dict[str, Any] | None:
         numbers = [*(figures["servers"][kind] for kind in _KINDS), *figures["reads"]]
         is_whole = len(figures["reads"]) == 2 and all(isinstance(number, int) and number >= 0 for number in numbers)
         is_ours = texts and is_whole and _KEY.fullmatch(figures["key"]) and figures["status"] in set(Status)
-    except (ValueError, KeyError, TypeError, IndexError):
+    except (ValueError, KeyError, TypeError, IndexError, RecursionError):
         return None
     return {name: figures[name] for name in ("key", "first", "last", "period", "verdict", "status", "servers", "reads")} if is_ours else None
 

@@ -53,13 +53,22 @@ def lines(course: Course, period: Period, *, as_of: datetime) -> Lines | None:
         return None
     end = min(max(as_of, course.phases[-1].last), period.end)
     lanes = (_configurations(course, end), _compliance(course, end), _approvals(course, end))
-    shown = [[bar for bar in lane if bar.end > period.start][:_MAX_BARS] for lane in lanes]
+    shown = [_bounded([bar for bar in lane if bar.end > period.start]) for lane in lanes]
     rows = [
         TwinRow(lane=name, start=_from(bar.start, period), end=_until(bar.end, end, period), status=bar.status, words=bar.words)
         for name, lane in zip(_LANES, shown, strict=True)
         for bar in lane
     ]
     return Lines(drawn=_drawn(shown, period), rows=tuple(rows))
+
+
+def _bounded(bars: list[_Bar]) -> list[_Bar]:
+    """The bars, or the first of very many and one for all others, which says so."""
+    if len(bars) <= _MAX_BARS:
+        return bars
+    rest = bars[_MAX_BARS - 1 :]
+    words = f"{count(len(rest), 'more change')}, too many to be drawn"
+    return [*bars[: _MAX_BARS - 1], _Bar(rest[0].start, rest[-1].end, "unseen", "…", Status.NEUTRAL, words)]
 
 
 def _from(at: datetime, period: Period) -> str:

@@ -30,6 +30,9 @@ _WORDS = {
     Verdict.COMPLIANT_WITH_WAIVERS: "meets, with waivers",
     Verdict.COMPLIANT: "meets",
 }
+NEVER_READ = "never read"
+"""The word for a target of which nothing is on record."""
+
 _STALE = timedelta(days=1)
 
 
@@ -81,7 +84,7 @@ class Fleet:
         """The verdict. `is_first`: nothing is on record before it. Of `expected` reads that were owed, `read` showed the profile."""
         said = self._said().removesuffix(".")
         if expected > read:
-            said += f"; {read:,} of {expected:,} reads that were owed were made"
+            said += f"; {read:,} of {expected:,} reads that were owed came to something"
         if is_first and self._only is None:
             said = f"{said[0].lower()}{said[1:]}"
         return f"First report: {said}." if is_first else f"{said}."
@@ -126,7 +129,7 @@ def target(standing: Standing) -> str:
 def word(standing: Standing) -> str:
     """The verdict of one target in two or three words, for a table."""
     if standing.assessment is None:
-        return "never read"
+        return NEVER_READ
     if _is_unread(standing):
         return READ_WORDS[standing.assessment.observation.outcome]
     return _WORDS[standing.assessment.verdict]
@@ -167,12 +170,12 @@ def of_event(event: DriftEvent) -> tuple[str, ...]:
     return tuple(told)
 
 
-def attribution(found: Attribution) -> list[str]:
-    """What Command's audit log says of who did it, a line each; candidates are listed, and are no verdict."""
+def attribution(found: Attribution, *, lead: str = "who did it: ") -> list[str]:
+    """What Command's audit log says of who did it, a line each; candidates are listed, and are no verdict. `lead` begins a line that has no label."""
     entry = found.by
     if entry is not None:
         return [f"changed by {_entry(entry)}, by Command's audit log: {found.reason}"]
-    return [f"who did it: {_WHO[found.verdict]} ({found.reason})", *(f"candidate: {_entry(candidate)}" for candidate in found.entries)]
+    return [f"{lead}{_WHO[found.verdict]} ({found.reason})", *(f"candidate: {_entry(candidate)}" for candidate in found.entries)]
 
 
 _WHO = {

@@ -111,7 +111,10 @@ class StandingLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownChange:
-    """A field that moved between two reads: after `not_before`, by `not_after`. The instant itself nobody saw. `told` says what else is known."""
+    """A field that moved between two reads: after `not_before`, by `not_after`. The instant itself nobody saw. `told` says what else is known.
+
+    `ended` says what became of it where that is known: the value is `change.after` no more, or was approved. It is empty where it still is.
+    """
 
     target: str
     status: Status
@@ -121,6 +124,7 @@ class ShownChange:
     not_after: datetime
     happened: str
     told: tuple[str, ...] = ()
+    ended: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

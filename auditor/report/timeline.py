@@ -101,7 +101,7 @@ def _approval_as_of(approval: Approval, at: datetime) -> Approval:
 
 def attribution_lines(event: DriftEvent) -> tuple[tuple[str, str], ...]:
     """Who did it by Command's audit log, as label and text: the place where an event's attribution is told. An event without one is told without."""
-    return tuple(("who", bounded(text)) for text in sentences.attribution(event.attribution)) if event.attribution else ()
+    return tuple(("who", bounded(text)) for text in sentences.attribution(event.attribution, lead="")) if event.attribution else ()
 
 
 def _begun(at: datetime) -> Entry:
@@ -117,6 +117,11 @@ _ENDED = {
 }
 
 
+def ending(event: DriftEvent) -> str:
+    """How it ended, and between which reads; empty where it is open."""
+    return f"{_ENDED[event.state]}, {happened(event.ended_after, event.ended_by)}" if event.ended_by else ""
+
+
 def of_event(event: DriftEvent) -> Entry:
     told, reference = event.change, said(event.subject, event.reference)
     ended = (event.ended_after, event.ended_by) if event.ended_by else None
@@ -126,7 +131,7 @@ def of_event(event: DriftEvent) -> Entry:
         lines.append(("against", f"approved is {bounded(reference)}"))
     elif reference != told.before and not event.subject.startswith(UNKNOWN):
         lines.append(("against", f"rated against {bounded(reference)}, the value before the first of these changes"))
-    lines.append(("stands", f"{_ENDED[event.state]}, {happened(*ended)}" if ended else _ENDED[event.state]))
+    lines.append(("stands", ending(event) or _ENDED[event.state]))
     if event.flaps:
         lines.append(("flaps", f"this value came and went {count(event.flaps, 'time')} before, lately"))
     return Entry(

@@ -25,6 +25,7 @@ from auditor.core.model import (
     RuleOutcome,
     Snapshot,
     Standing,
+    TargetText,
     Waiver,
 )
 from auditor.store import approvals as approving
@@ -396,6 +397,35 @@ def policy_documents(connection: Connection, path: Path, digests: Sequence[str])
     """The policies with these digests as they read when they judged."""
     query = select(policies.c.digest, policies.c.document).where(policies.c.digest.in_(digests))
     return {row.digest: checked(path, policies, row.digest, row.document) for row in connection.execute(query)}
+
+
+def population(
+    connection: Connection, path: Path, configured: Collection[str], *, start: datetime, end: datetime
+) -> tuple[set[str], list[TargetText]]:
+    """Who was watched in `[start, end)`, as the record has it, against those that are `configured` today.
+
+    First the names of those that came to be known only afterwards, then the targets that are configured no more: those that were taken out after
+    `start`, and those that were read in the period.
+    """
+    added, left = dict[int, datetime](), dict[int, datetime]()
+    for body in ledger.bodies(connection, Kind.TARGET):
+        acts = {"added": added, "left": left}.get(body.get("act", ""))
+        if acts is not None:
+            acts[body["target"]] = datetime.fromisoformat(body["at"])
+    later, gone = set(), []
+    for row in connection.execute(select(targets).order_by(targets.c.name)).all():
+        if row.id in added and added[row.id] >= end and not _was_read(connection, row.id, None, end):
+            later.add(row.name)
+        elif row.name not in configured and (left.get(row.id, start) > start or _was_read(connection, row.id, start, end)):
+            gone.append(rebuilt(path, f"target {row.name}", target_text, row.document))
+    return later, gone
+
+
+def _was_read(connection: Connection, target_id: int, start: datetime | None, end: datetime) -> bool:
+    o = observations
+    query = select(o.c.id).where(o.c.target_id == target_id, o.c.started_at < end)
+    query = query if start is None else query.where(o.c.started_at >= start)
+    return connection.execute(query.limit(1)).scalar() is not None
 
 
 def names_by_number(connection: Connection) -> dict[int, str]:

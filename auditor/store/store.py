@@ -3,7 +3,7 @@
 Documents are kept once, under their SHA-256, and are checked against it each time they are read: what was damaged or edited is named, not used.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -515,6 +515,11 @@ class Store:
         """The last instant of which anything is on record."""
         with self._reading() as connection:
             return courses.newest_known(connection)
+
+    def population(self, configured: Collection[str], *, start: datetime, end: datetime) -> tuple[set[str], list[TargetText]]:
+        """Of `configured` targets those that came to be known only after `[start, end)`; and those watched in it that are configured no more."""
+        with self._reading() as connection:
+            return courses.population(connection, self._path, configured, start=start, end=end)
 
     def names_by_number(self) -> dict[int, str]:
         """What the ledger calls targets by, and their names."""

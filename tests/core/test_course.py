@@ -52,7 +52,10 @@ def at(day: float) -> datetime:
         ([(-9, FAIL), (-3, OPEN), (-1, FAIL)], Turn.STILL, -9, None),
         ([(-9, FAIL), (-3, PASS), (1, FAIL)], Turn.NEW, 1, None),
         ([(-9, FAIL), (3, PASS)], Turn.FIXED, -9, 3),
-        ([(-9, FAIL), (3, None)], Turn.FIXED, -9, 3),
+        ([(-9, WAIVED), (3, PASS)], Turn.FIXED, -9, 3),
+        ([(-9, FAIL), (3, None)], Turn.MOOT, -9, 3),
+        ([(-9, FAIL), (3, RuleOutcome.NOT_APPLICABLE)], Turn.MOOT, -9, 3),
+        ([(-9, PASS), (3, WAIVED)], Turn.WAIVED, 3, None),
         ([(-9, PASS), (2, FAIL), (4, PASS)], Turn.BETWEEN, 2, 4),
         ([(-9, FAIL), (3, WAIVED)], Turn.WAIVED, -9, None),
         ([(-9, WAIVED), (3, FAIL)], Turn.WAIVER_OVER, -9, None),
@@ -66,7 +69,7 @@ def test_a_rule_turns(told: list[tuple[float, RuleOutcome | None]], turn: Turn, 
     assert found == [Turned(turn=turn, target="a", rule="X-1", since=at(since), until=None if until is None else at(until))]
 
 
-@pytest.mark.parametrize("told", [[(-3, PASS)], [(-3, WAIVED)], [(-9, WAIVED), (2, PASS)], [(-9, FAIL), (-3, PASS)], []])
+@pytest.mark.parametrize("told", [[(-3, PASS)], [(-3, WAIVED)], [(-9, FAIL), (-3, PASS)], []])
 def test_what_is_no_news_is_not_told(told: list[tuple[float, RuleOutcome | None]]) -> None:
     assert list(turns(course(*told))) == []
 

@@ -121,9 +121,16 @@ def test_only_reports_that_are_named_as_ours_are_old_and_never_the_newest(tmp_pa
         retention.reports_before(day, tmp_path / "notes.txt")
 
 
+def test_reports_on_a_part_of_the_servers_grow_old_as_well(tmp_path: Path) -> None:
+    for name in ("smtp-report-2024-W09-part-0123abcd.html", "smtp-report-2024-W09-part-0123abcd.json", "smtp-report-2024-W10.html"):
+        (tmp_path / name).touch()
+    found = retention.reports_before(date(2025, 1, 1), tmp_path)
+    assert [path.name for path in found] == ["smtp-report-2024-W09-part-0123abcd.html", "smtp-report-2024-W09-part-0123abcd.json"]
+
+
 def test_reports_of_weeks_and_months_are_as_old_as_their_last_day(tmp_path: Path) -> None:
     names = ["smtp-report-2024-W09.html", "smtp-report-2024-02.html", "smtp-report-2024-02-27_2024-03-04.html", "smtp-report-2024-W12.html"]
-    for name in [*names, "smtp-report-2024-W60.html", "smtp-report-2024-W09-part-0123abcd.html"]:
+    for name in [*names, "smtp-report-2024-W60.html"]:
         (tmp_path / name).touch()
     found = retention.reports_before(date(2024, 3, 4), tmp_path)
 

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 import os
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -50,9 +50,10 @@ def test_a_report_in_another_format_is_named_by_day_and_format_and_holds_what_wa
     site.check()
     code, out, _ = site.run("report", "--format", "sarif", "--format", "oscal", "--format", "sarif", "-o", str(site.folder / "r"))
     paths = [Path(line) for line in out.splitlines()]
-    day = json.loads(site.run("report", "--format", "json", "-o", "-")[1])["as_of"][:10]
+    day = date.fromisoformat(json.loads(site.run("report", "--format", "json", "-o", "-")[1])["as_of"][:10])
 
-    assert (code, [path.name for path in paths]) == (0, [f"smtp-report-{day}.sarif", f"smtp-report-{day}.oscal.json"])
+    days = f"{day - timedelta(days=6)}_{day}"
+    assert (code, [path.name for path in paths]) == (0, [f"smtp-report-{days}.sarif", f"smtp-report-{days}.oscal.json"])
     assert json.loads(paths[0].read_text(encoding="utf-8"))["version"] == "2.1.0"
     assert "assessment-results" in json.loads(paths[1].read_text(encoding="utf-8"))
 

@@ -68,6 +68,8 @@ def test_the_daemons_report_is_mailed_once_with_its_verdict_its_gaps_and_a_head_
         read(site)
         site.simulator.smtp["UseSSL"] = False
         read(site, MONDAY - timedelta(days=1))
+        site.simulator.smtp["UseSSL"] = True
+        read(site, MONDAY)  # all is well again by the time of the report, which is on the week before
         for moment in (MONDAY + MINUTE, MONDAY + 2 * MINUTE):
             with at(site, moment) as app:
                 daemon.Daemon(app)._report()
@@ -75,16 +77,20 @@ def test_the_daemons_report_is_mailed_once_with_its_verdict_its_gaps_and_a_head_
         (mail,) = reports(mailbox)
         (path,) = (site.folder / "reports").glob("smtp-report-*")
         assert files_of(mail) == {path.name: path.read_bytes()}
-        assert mail["Subject"] == "[auditor] report of 2026-11-22: 1 non-compliant"
+        assert mail["Subject"] == "[auditor] report of 2026-W47: 1 non-compliant"
         said = text_of(mail)
-        assert "\r\n  prod does not meet the policy: 4 rules fail" in said
-        assert "\r\n  Changed in the last 7 days: 1 field.\r\n  - prod: UseSSL from true to false (downgrade), between " in said
+        assert "\r\n  First report: prod does not meet the policy: 4 rules fail" in said
+        assert "\r\n  Period: week 47 of 2026, 16 to 22 November 2026 (UTC).\r\n" in said
+        assert "\r\n  Changed in the period: 1 field.\r\n  - prod: UseSSL from true to false (downgrade), between " in said
         assert "\r\n  Drift that is open: 1 event." in said
-        assert "\r\n  Coverage of 2026-W47: 2 of 60 owed reads came to something.\r\n  - prod: 58 of 60 did not\r\n" in said
+        assert "\r\n  Coverage: 2 of 60 owed reads came to something.\r\n  - prod: 58 of 60 did not\r\n" in said
         assert f"SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()}\r\n" in said
         found = re.search(r"auditor ledger verify --expect-head ([0-9]+:[0-9a-f]{64})", said)
         assert found is not None
         assert site.run("ledger", "verify", "--expect-head", found[1])[0] == 0
+        ended = re.search(r"at the end of the period, as in the report:\s+([0-9]+:[0-9a-f]{64})", said)
+        assert ended is not None
+        assert f"<code>{ended[1]}</code>" in path.read_text(encoding="utf-8")
         with at(site, MONDAY + WEEK) as app:
             daemon.Daemon(app)._report()
             app.deliver()

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from pathlib import Path
 
@@ -16,6 +16,7 @@ import pytest
 from auditor import config
 from auditor.app import App
 from auditor.core.model import EventState
+from auditor.report.index import figures_of_page
 from auditor.store.store import Store
 from tests.e2e.conftest import Site
 from tests.e2e.past import DAY, MONDAY, reading
@@ -59,7 +60,7 @@ def test_a_week_is_told_against_the_week_before(told: Site) -> None:
     page = said(written(told))
 
     assert "week 11 of 2025, 10 to 16 March 2025 (UTC)" in page
-    assert "prod could not be read: access denied; 4 of 7 reads that were owed were made." in page
+    assert "prod could not be read: access denied; 4 of 7 reads that were owed came to something." in page
     assert "? lost Could not be read. prod since Fri 14 Mar 2025 09:00 UTC" in page
     assert "prod UseSSL was true , now false between Tue 11 Mar 2025 09:00 UTC and Wed 12 Mar 2025 09:00 UTC" in page
     assert "7 reads were owed: 4 made on time, 0 late, 1 failed, 2 missed." in page
@@ -158,7 +159,16 @@ def test_a_part_of_the_servers_has_a_file_of_its_own_that_is_in_no_list(told: Si
     assert not (told.folder / "reports" / "index.html").exists()
 
 
-@pytest.mark.parametrize(("period", "words"), [("2025-W54", "no such week"), ("soon", "is no period"), ("2199-W01", "has not begun")])
+@pytest.mark.parametrize(
+    ("period", "words"),
+    [
+        ("2025-W54", "no such week"),
+        ("soon", "is no period"),
+        ("2199-W01", "has not begun"),
+        ("9999-12", "beyond what a calendar has"),
+        ("2025-01-01..9999-12-31", "beyond what a calendar has"),
+    ],
+)
 def test_what_is_no_period_is_refused(site: Site, period: str, words: str) -> None:
     code, _, err = site.run("report", "--period", period)
 
@@ -174,8 +184,132 @@ def test_without_a_period_it_is_on_the_seven_days_to_today(told: Site) -> None:
     with by_the_clock_of(told, MONDAY + 4 * DAY + timedelta(hours=1)) as app:
         path = app.write_report()
 
-    assert path.name == "smtp-report-2025-03-14.html"
+    assert path.name == "smtp-report-2025-03-08_2025-03-14.html"
     assert "8 to 14 March 2025 (UTC)" in said(path.read_text(encoding="utf-8"))
+
+
+def test_a_report_without_a_period_and_one_on_its_last_day_are_two_files(told: Site) -> None:
+    with by_the_clock_of(told, MONDAY + 4 * DAY + timedelta(hours=1)) as app:
+        paths = [app.write_report(asked=asked) for asked in ("", "2025-03-14", "2025-03-08..2025-03-14")]
+        first = paths[0].read_bytes()
+
+    assert paths[0] == paths[2]
+    assert paths[1].read_bytes() != first
+    assert "auditor report --period 2025-03-08..2025-03-14" in first.decode()
+
+
+# --- the other formats --------------------------------------------------------------------------------------------
+
+
+def test_last_week_in_other_formats_is_as_it_stood_at_its_end_and_not_as_it_stands_now(site: Site) -> None:
+    week_ago = datetime.now(UTC) - 7 * DAY
+    with reading(site) as show:
+        show(week_ago - 7 * DAY, UseSSL=True)
+        show(week_ago, UseSSL=False)
+        show(datetime.now(UTC), UseSSL=True)
+    code, out, _ = site.run("report", "--period", "last-week", "--format", "json", "--format", "csv", "--format", "html")
+    paths = {Path(line).suffix: Path(line) for line in out.splitlines()}
+    document = json.loads(paths[".json"].read_text(encoding="utf-8"))
+    rows = list(csv.DictReader(io.StringIO(paths[".csv"].read_bytes().decode(), newline="")))
+    now = json.loads(site.run("report", "--format", "json", "-o", "-")[1])
+
+    assert (code, {path.stem for path in paths.values()}) == (0, {f"smtp-report-{week_ago:%G-W%V}"})
+    assert document["period"].startswith(f"week {week_ago.isocalendar().week} of ")
+    assert document["as_of"][:10] == week_ago.date().isoformat()
+    (target,) = document["targets"]
+    assert (target["verdict"], now["targets"][0]["verdict"]) == ("non_compliant", "compliant")
+    failing = {finding["rule"] for finding in target["findings"] if finding["outcome"] == "fail"}
+    assert failing == {row["rule"] for row in rows if row["outcome"] == "fail"} != set()
+    assert {row["target_verdict"] for row in rows if row["target"] == "prod"} == {"non_compliant"}
+    assert len(target["open_drift"]) == 1, "it ended only this week"
+    figures = figures_of_page(paths[".html"].read_text(encoding="utf-8"))
+    assert figures is not None
+    assert figures["servers"] == {"fail": 1, "unknown": 0, "waived": 0, "pass": 0}
+
+
+@pytest.mark.parametrize("form", ["html", "json"])
+def test_stdout_has_what_the_file_has(told: Site, form: str) -> None:
+    code, out, _ = told.run("report", "--period", "2025-W11", "--format", form, "-o", "-")
+    assert code == 0
+    assert not (told.folder / "reports").exists()
+    path = Path(told.run("report", "--period", "2025-W11", "--format", form)[1].strip())
+
+    written = path.read_text(encoding="utf-8")
+    assert out == re.sub('<p class="sum"><a href="index.html#2025-W11">.*?</p>\n', "", written), "no list lies beside it"
+
+
+def test_without_a_format_stdout_has_the_page(told: Site) -> None:
+    _, out, _ = told.run("report", "--period", "2025-W11", "-o", "-")
+
+    assert out.startswith("<!doctype html>")
+    assert "week 11 of 2025" in out
+
+
+def test_a_mail_without_the_page_is_refused_before_anything_is_written(site: Site) -> None:
+    code, out, err = site.run("report", "--format", "json", "--mail")
+
+    assert (code, out) == (2, "")
+    assert "--mail: the HTML report is what is mailed" in err
+    assert not (site.folder / "reports").exists()
+
+
+def test_times_in_text_are_by_the_clocks_that_its_title_names(told: Site) -> None:
+    told.configure(schedule='{cron: "0 9 * * *"}', targets="report: {timezone: Asia/Tokyo}\n")
+    _, out, _ = told.run("report", "--period", "2025-W11", "--format", "text", "-o", "-")
+    words = " ".join(out.split())
+
+    assert "(Asia/Tokyo, UTC beside it)" in words
+    assert "Fri 14 Mar 2025 18:00 JST (09:00 UTC)" in words
+
+
+# --- who it is on -------------------------------------------------------------------------------------------------
+
+
+def test_who_came_later_is_not_in_a_past_week_and_who_was_taken_out_since_still_is(told: Site) -> None:
+    first = written(told)
+    told.configure(schedule='{cron: "0 9 * * *"}', targets=OTHER)
+    assert written(told, at=MONDAY + 10 * DAY) == first
+    assert "2 servers" in said(written(told, "2025-W12", at=MONDAY + 10 * DAY))
+
+    told.config.write_text(f"targets:\n{OTHER}", encoding="utf-8")
+    assert written(told, at=MONDAY + 11 * DAY) == first, "prod is configured no more"
+    page = said(written(told, "2025-W12", at=MONDAY + 11 * DAY))
+    assert "taken out in the period: prod (on record Fri 21 Mar 2025 09:00 UTC)" in page
+    assert "2 servers" in page
+    assert "prod" not in said(written(told, "2025-W13", at=MONDAY + 15 * DAY))
+
+
+def test_a_week_before_anything_was_configured_says_that_nothing_was_read(told: Site) -> None:
+    assert "First report: prod has not been read yet." in said(written(told, "2025-W05"))
+
+
+def test_a_report_on_a_part_says_nothing_of_the_others(told: Site) -> None:
+    with reading(told) as show:
+        show(MONDAY + 5 * DAY)
+    told.configure(schedule='{cron: "0 9 * * *"}', targets=f"{OTHER}waivers: waivers.yaml\n")
+    waiver = "rule: CFG-006, reason: a secret customer, owner: Ada, approved_by: Grace, expires: 2025-06-01"
+    (told.folder / "waivers.yaml").write_text(f"waivers:\n- {{{waiver}, targets: [other]}}\n", encoding="utf-8")
+    with by_the_clock_of(told, MONDAY + 6 * DAY):
+        pass
+    whole = said(written(told, at=MONDAY + 6 * DAY))
+    assert "a secret customer" in whole
+    assert "added in the period: other (on record Sun 16 Mar 2025 09:00 UTC)" in whole
+
+    for form in ("html", "json"):
+        _, out, _ = told.run("report", "prod", "--period", "2025-W11", "--format", form, "-o", "-")
+        assert "a secret customer" not in out
+        assert "added in the period" not in out
+    _, out, _ = told.run("report", "prod", "--period", "2025-W11", "-o", "-")
+    assert "auditor report --period 2025-W11 prod" in out, "the command that makes this page again"
+
+
+def test_an_empty_record_of_a_week_that_goes_on_is_not_told_to_its_end(site: Site) -> None:
+    with by_the_clock_of(site, MONDAY) as app:
+        page = said(app.write_report(asked="this-week").read_text(encoding="utf-8"))
+
+    assert "First report: prod has not been read yet." in page
+    assert "No drift was seen, and none was open." in page
+    assert "Told up to Mon 10 Mar 2025 00:00 UTC : nothing later is on record of this period." in page
 
 
 # --- the record, read side by side --------------------------------------------------------------------------------
@@ -204,9 +338,10 @@ def test_many_targets_read_at_once_are_as_each_read_by_itself(told: Site) -> Non
 # --- a fleet ------------------------------------------------------------------------------------------------------
 
 
-def test_a_fleet_has_rows_for_all_and_a_page_for_each(told: Site) -> None:
+def test_a_fleet_has_rows_for_all_and_a_page_for_each(told: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     more = "".join(OTHER.replace("other", f"srv-{number}") for number in range(205))
     told.configure(schedule='{cron: "0 9 * * *"}', targets=more)
+    written(told, at=MONDAY + 6 * DAY)  # this is when they come
     page = written(told)
     folder = told.folder / "reports"
     rows = list(csv.DictReader(io.StringIO((folder / "smtp-report-2025-W11-servers.csv").read_text(encoding="utf-8"))))
@@ -215,6 +350,15 @@ def test_a_fleet_has_rows_for_all_and_a_page_for_each(told: Site) -> None:
     assert page.count('class="server ') == 200
     assert "6 more servers with a failure, a gap or a change have no section here" in said(page)
     assert {row["in_the_report"] for row in rows} == {"true", "false"}
+
+    _, out, _ = told.run("report", "--period", "2025-W11", "-o", "-")
+    assert 'href="smtp-report' not in out, "no page lies beside it"
+
+    monkeypatch.setattr("auditor.report.html.MAX_BYTES", 100_000)
+    page = written(told)
+    rows = list(csv.DictReader(io.StringIO((folder / "smtp-report-2025-W11-servers.csv").read_text(encoding="utf-8"))))
+    assert 0 < page.count('class="server ') < 200
+    assert sum(row["in_the_report"] == "true" for row in rows) == page.count('class="server ')
     assert len(list((folder / "smtp-report-2025-W11").glob("*.html"))) == 206
     assert "All servers" in (folder / "smtp-report-2025-W11" / "srv-204.html").read_text(encoding="utf-8")
     figures = re.search(r'name="auditor-figures" content="([^"]*)"', page)

@@ -64,6 +64,10 @@ def test_a_file_that_says_something_else_is_passed_over(figures: object) -> None
     assert figures_of_page(page(figures)) is None
 
 
+def test_a_file_that_nests_without_end_is_passed_over() -> None:
+    assert figures_of_page(f'<head><meta name="auditor-figures" content="{"[" * 16_000}">') is None
+
+
 def test_what_a_file_says_stays_text_in_the_list() -> None:
     made = render_index([{**FIGURES, "verdict": "<script>alert(1)</script>", "period": "<b>", "file": "a.html"}]).decode()
 
