@@ -105,6 +105,7 @@ def check_up(app: App, names: Sequence[str], *, offline: bool, force: bool = Fal
     yield from (about_key, about_store, disk(app.config.database.parent))
     yield from _outward(app)
     yield from (_schedules(app), _retention(app))
+    yield from _evidence(app)
     faulty = any(check.status is Status.FAIL for check in written)
     reader = None if offline or faulty or key is None else app.reader(key)
     why = "" if reader or offline else "not asked: see above"
@@ -179,6 +180,53 @@ def _retention(app: App) -> Check:
         step = f"set `retention.keep_reads` to {KEEP_AT_LEAST.days}d or more if anybody may ask for evidence of a whole year"
         return Check(name="retention", status=Status.WARN, said=said, next_step=step)
     return _ok("retention", said)
+
+
+def _evidence(app: App) -> Iterator[Check]:
+    """Whether the signer can sign, and roots are there to verify time stamps by. No authority is asked."""
+    if app.config.evidence is None:
+        return
+    from auditor.app.evidence import signer_of
+    from auditor.evidence.openssl import program
+
+    given, authority = app.config.evidence.signer, app.config.evidence.tsa
+    try:
+        signer = signer_of(app)
+        signer.require_valid(app.clock())
+    except AuditorError as failure:
+        yield _fail("signer", str(failure), failure.hint or "mend what is named")
+    else:
+        own = "self-signed, " if signer.is_self_signed else ""
+        said = f"{signer.subject}, {own}SHA-256 {signer.fingerprint}, until {signer.certificate.not_valid_after_utc:%Y-%m-%d}"
+        key = Path(given.pkcs12 or given.key or "")
+        if os.name == "posix" and key.stat().st_mode & 0o077:
+            yield Check(name="signer", status=Status.WARN, said=f"{key}: others than its owner may read it", next_step=f"chmod 600 {key}")
+        elif signer.certificate.not_valid_after_utc - app.clock() < RENEW_WITHIN:
+            yield Check(name="signer", status=Status.WARN, said=said, next_step="have it renewed; what it signed before goes on to hold")
+        else:
+            yield _ok("signer", said)
+    if authority is None:
+        step = "name a time-stamping authority in `evidence.tsa`: without one, whoever has the key can sign a rewritten record, and date it back"
+        yield Check(name="time stamps", status=Status.WARN, said="nobody dates checkpoints", next_step=step)
+        return
+    faults = [fault for path in (authority.roots, authority.chain) if path and (fault := _roots_fault(path))]
+    if faults:
+        yield _fail("time stamps", faults[0], "give PEM files of certificates")
+    elif program() is None:
+        step = "install openssl; a time stamp that came is kept, and not verified here"
+        yield Check(name="time stamps", status=Status.WARN, said="this machine has no openssl", next_step=step)
+    else:
+        yield _ok("time stamps", f"of {authority.url}, verified by the roots in {authority.roots}; it is asked with the next checkpoint")
+
+
+def _roots_fault(path: str) -> str:
+    from auditor.evidence.cms import certificates
+
+    try:
+        certificates(path)
+    except AuditorError as failure:
+        return str(failure)
+    return ""
 
 
 def _key(app: App) -> tuple[FingerprintKey | None, Check]:

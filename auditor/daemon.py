@@ -20,7 +20,7 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from auditor import instance, sdnotify
-from auditor.app import App
+from auditor.app import App, evidence
 from auditor.core.coverage import MissedBecause
 from auditor.core.model import Schedule, Target
 from auditor.core.slots import next_slot, offset_of
@@ -42,6 +42,9 @@ RETAIN_AFTER, RETAIN_EVERY = timedelta(minutes=10), timedelta(days=1)
 
 REPORT_LATE_AFTER = timedelta(minutes=1)
 """So long after the start a report that is overdue is written: what is overdue itself is read by then."""
+
+ATTEST_EVERY_S, ATTEST_AGAIN_S = 60, 3600
+"""How often it is looked whether a checkpoint is owed, and how long a failed one, or a failed time stamp, waits."""
 
 BREATH_S = 0.02
 """So long whoever wants to write comes first, between two transactions that remove."""
@@ -176,6 +179,8 @@ class Daemon:
         self._alarm.add_job(self._deliver, IntervalTrigger(seconds=DELIVER_EVERY_S), id="deliver")
         self._alarm.add_job(self._report, SlotTrigger((app.config.report_schedule, 0)), id="report")
         self._alarm.add_job(self._report_late, DateTrigger(app.clock() + REPORT_LATE_AFTER), id="late report")
+        self._alarm.add_job(self._attest, IntervalTrigger(seconds=ATTEST_EVERY_S), id="attest")
+        self._attest_after = 0.0
         self._ending = threading.Event()
         first = app.clock() + RETAIN_AFTER
         self._alarm.add_job(self._retain, IntervalTrigger(seconds=int(RETAIN_EVERY.total_seconds())), id="retain", next_run_time=first)
@@ -218,6 +223,7 @@ class Daemon:
             return
         self.app, self.trouble = new, ""
         self._reads.app = new
+        self._attest_after = 0.0
         for name, trigger in triggers.items():
             self._alarm.reschedule_job(name, trigger=trigger)
         log.info("reloaded", extra={"targets": len(new.config.targets), "configuration": str(new.config.file)})
@@ -247,6 +253,24 @@ class Daemon:
 
     def _deliver(self) -> None:
         _guarded(self.app.deliver, "what is owed was not delivered")
+
+    def _attest(self) -> None:
+        """Make the checkpoint that is owed, and have dated what is not. Trouble is logged, and what failed is tried again within the hour."""
+        if time.monotonic() < self._attest_after:
+            return
+
+        def attest() -> None:
+            self._attest_after = time.monotonic() + ATTEST_AGAIN_S
+            made, dated = evidence.serve_due(self.app)
+            if made is not None:
+                log.info("checkpoint made", extra={"checkpoint": made})
+            for number, trouble in dated.items():
+                if trouble:
+                    log.error("a checkpoint could not be dated", extra={"checkpoint": number, "trouble": trouble})
+            if not any(dated.values()):
+                self._attest_after = 0.0
+
+        _guarded(attest, "the checkpoint failed")
 
     def _retain(self) -> None:
         """Remove what is too old, in small steps: who records a read waits for one of them at most."""

@@ -37,6 +37,10 @@ class SecretError(AuditorError):
     """A reference to a secret leads nowhere. Its message names the reference, never a value."""
 
 
+class EvidenceError(AuditorError):
+    """Something cannot be signed, dated or verified: a key, a certificate, or a time-stamping authority is not what it must be."""
+
+
 class StoreError(AuditorError):
     """The database or another file of ours cannot be read or written."""
 

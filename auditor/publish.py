@@ -25,7 +25,7 @@ from auditor.report.index import INDEX, SERVERS, figures_of_page, is_on_all, las
 from auditor.report.lanes import lines
 from auditor.report.summary import Summary, summary
 from auditor.report.view import View, anchor_of, shown_target, view
-from auditor.report.wording import by_clocks_of, lasting, moment, period_words, tally_words
+from auditor.report.wording import by_clocks_of, checkpoint_words, lasting, moment, period_words, tally_words
 
 if TYPE_CHECKING:
     from auditor.store.store import Store
@@ -109,7 +109,7 @@ def summary_of(store: "Store", edition: Edition, *, named: str, content: bytes) 
     """What a report on a period, written as `content`, comes to, with the ledger's head as it is now: for a mail that brings it."""
     assert edition.over is not None
     with by_clocks_of(edition.over.period.zone):
-        return summary(edition, head=store.head(), named=named, sha256=hashlib.sha256(content).hexdigest())
+        return summary(edition, head=store.head(), checkpoint=_checkpoint(store), named=named, sha256=hashlib.sha256(content).hexdigest())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,6 +226,7 @@ def edition_on(store: "Store", asked: Commission) -> Edition:
     over = gathering.over(
         period,
         head=f"{seq}:{link.hex()}",
+        checkpoint=_checkpoint(store, before=period.end),
         documents=store.policy_documents(gathering.switched),
         population=_population(store, asked),
         index=f"{INDEX}#{asked.period.key}" if asked.index else "",
@@ -238,6 +239,20 @@ def edition_on(store: "Store", asked: Commission) -> Edition:
         inspection=asked.inspection,
         over=over,
     )
+
+
+def _checkpoint(store: "Store", *, before: datetime | None = None) -> str:
+    """What the newest checkpoint says, with its time stamp; of what was made `before` then, if that is given. Empty where there is none."""
+
+    def is_in(body: dict[str, Any]) -> bool:
+        return before is None or datetime.fromisoformat(body["at"]) < before
+
+    made, stamps = store.entries(kind=Kind.CHECKPOINT), store.entries(kind=Kind.STAMP)
+    newest = next((one for one in reversed(made) if one.body and "signature" in one.body and is_in(one.body)), None)
+    if newest is None or newest.body is None:
+        return ""
+    times = [one.body["time"] for one in stamps if one.body and one.body.get("checkpoint") == newest.seq and "time" in one.body and is_in(one.body)]
+    return checkpoint_words(newest.body, stamped=times[-1] if times else None)
 
 
 def _leading(asked: Commission, *, is_fleet: bool) -> Callable[[str], str]:

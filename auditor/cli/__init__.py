@@ -44,6 +44,7 @@ _COMMANDS = {
     "waiver": ("auditor.cli.waiver", "waiver", "List, check and draft waivers."),
     "coverage": ("auditor.cli.coverage", "coverage", "Show which reads were owed, and what became of each."),
     "ledger": ("auditor.cli.ledger", "ledger", "Verify and read the chain over all that was recorded."),
+    "evidence": ("auditor.cli.evidence", "evidence", "Make a key to sign with, and have checkpoints dated later."),
     "note": ("auditor.cli.note", "note", "Put on record that a gap is known or a week reviewed."),
     "alerts": ("auditor.cli.alerts", "alerts", "Show what channels are owed, and try them."),
     "targets": ("auditor.cli.targets", "targets", "Show what is configured."),

@@ -70,6 +70,9 @@ workers: 16                             # reads side by side
 grace: 30s                              # how long the daemon waits for running reads when it is stopped
 # health: {listen: 127.0.0.1:9464}      # /healthz and /metrics of the daemon; on another address with token: env:NAME
 # retention: {keep_reads: 400d, keep_delivered: 90d}  # what the daemon removes each day; nothing is removed without it (docs/care.md)
+# evidence:                             # sign the ledger's head, and have it dated (docs/evidence.md); `auditor ledger checkpoint`
+#   signer: {certificate: evidence-signer.pem, key: evidence-signer.key}   # `auditor evidence init-key` makes one; or pkcs12: FILE
+#   tsa: {url: "https://tsa.example.org/timestamp", roots: tsa-root.pem}   # a time-stamping authority (RFC 3161)
 # events: events.ndjson                 # every result of every run, a line of JSON each, for a SIEM
 # heartbeat: env:HEARTBEAT_URL          # called after each complete sweep: whoever listens there notices when that stops
 

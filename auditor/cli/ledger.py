@@ -3,16 +3,18 @@
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from auditor.cli.common import Settings
+from auditor.cli.common import Settings, opened, say
 from auditor.cli.rows import form_option, print_json
 from auditor.core.ledger import Kind
 from auditor.errors import StoreError, UsageError
 
 if TYPE_CHECKING:
+    from auditor.attest import Judged
     from auditor.store.ledger import Entry
     from auditor.store.store import Store
 
@@ -72,6 +74,100 @@ def head(settings: Settings, form: str) -> None:
         print_json({"seq": seq, "hash": link.hex()})
     else:
         click.echo(f"{seq}:{link.hex()}")
+
+
+@ledger.command()
+@form_option
+@click.pass_obj
+def checkpoint(settings: Settings, form: str) -> int:
+    """Sign the head, have the signature dated, and keep both. Needs `evidence` in the configuration.
+
+    Exit code 1: it was signed and kept, and could not be dated; `auditor evidence stamp` tries again.
+    """
+    settings.configure_logging()
+    from auditor.app import evidence
+
+    with opened(settings) as app:
+        number = evidence.make_checkpoint(app)
+        troubles = {of: trouble for of, trouble in evidence.stamp_missing(app).items() if trouble}
+        [made] = [one for one in evidence.judge_checkpoints(app.store, app.config) if one.checkpoint.number == number]
+    row = _row(made)
+    if form == "json":
+        print_json(row)
+    else:
+        _tell(row)
+    for trouble in troubles.values():
+        say(f"error: {trouble}")
+    return 1 if troubles or made.faults else 0
+
+
+@ledger.command()
+@click.option("-o", "--output", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write their files there, for openssl.")
+@form_option
+@click.pass_obj
+def checkpoints(settings: Settings, folder: Path | None, form: str) -> int:
+    """List the signed checkpoints, and say of each whether signature and time stamp hold. Exit code 1: one does not.
+
+    Compare the signer's fingerprint with what you were told by another way: whoever can write the database can sign with a key of their own.
+    """
+    settings.configure_logging()
+    from auditor.app import evidence
+
+    config = settings.load_config()
+    from auditor.store.store import Store
+
+    with Store.open(config.database_url, create=False) as store:
+        found = evidence.judge_checkpoints(store, config)
+    rows = [_row(one) for one in found]
+    if folder is not None:
+        for path in _write_files(found, folder):
+            say(f"written: {path}")
+    if form == "json":
+        print_json(rows)
+    else:
+        for row in rows:
+            _tell(row)
+    return 1 if any(one.faults for one in found) else 0
+
+
+def _row(judged: "Judged") -> dict[str, Any]:
+    from auditor.report.wording import iso
+
+    one = judged.checkpoint
+    return {
+        "checkpoint": one.number,
+        "at": iso(one.at),
+        "head": f"{one.sealed.seq}:{one.sealed.link}",
+        "signer": one.sealed.subject,
+        "sha256": one.sealed.signer,
+        "stamped": [iso(stamp.time) for stamp in one.stamps],
+        "state": judged.state,
+        "holds": not judged.faults,
+    }
+
+
+def _tell(row: dict[str, Any]) -> None:
+    from auditor.report.safetext import safe
+
+    click.echo(f"checkpoint {row['checkpoint']} of {row['at']}: {safe(row['state'])}")
+    click.echo(f"  head     {row['head']}")
+    click.echo(f"  signer   {safe(row['signer'])}, SHA-256 {row['sha256']}")
+    click.echo(f"  stamped  {', '.join(row['stamped']) or 'no'}")
+
+
+def _write_files(found: "list[Judged]", folder: Path) -> list[Path]:
+    """Write what was signed, signatures and time stamps, byte for byte; returns the paths."""
+    from auditor import publish
+
+    files: dict[Path, bytes] = {}
+    for one in (judged.checkpoint for judged in found):
+        name = f"{one.number:07}.json"
+        files |= {folder / name: one.sealed.statement, folder / f"{name}.p7s": one.sealed.signature}
+        for place, stamp in enumerate(one.stamps):
+            files[folder / f"{name}.p7s{f'.{place + 1}' if place else ''}.tsr"] = stamp.reply
+    for path, content in files.items():
+        publish.write(content, path)
+    return list(files)
 
 
 @ledger.command()

@@ -20,6 +20,7 @@ from pydantic import AfterValidator, Field, ValidationError
 
 from auditor import yamlfile
 from auditor.config import alerts as alerting
+from auditor.config import evidence as proving
 from auditor.config.alerts import Alerts
 from auditor.config.values import (
     FILE_NAME,
@@ -46,10 +47,22 @@ from auditor.config.values import (
 )
 from auditor.core import model, slots
 from auditor.core.addresses import is_loopback, proxy_fault, url_fault
-from auditor.core.model import Heartbeat, Schedule, SecretRef, Severity, Target
+from auditor.core.model import Heartbeat, Schedule, SecretRef, Severity, SigningFiles, StampAuthority, Target
 from auditor.errors import ConfigError, did_you_mean
 
-__all__ = ["FILE_NAME", "KEEP_DELIVERED_S", "WAIVERS_NAME", "Alerts", "Config", "Retention", "TargetSettings", "flat", "json_schema", "load"]
+__all__ = [
+    "FILE_NAME",
+    "KEEP_DELIVERED_S",
+    "WAIVERS_NAME",
+    "Alerts",
+    "Config",
+    "Evidence",
+    "Retention",
+    "TargetSettings",
+    "flat",
+    "json_schema",
+    "load",
+]
 
 WAIVERS_NAME = "waivers.yaml"
 """The waivers that lie beside the configuration are used, unless it names others."""
@@ -73,6 +86,15 @@ class Retention:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """With what checkpoints are signed, who dates them (`tsa` is None where nobody does), and when a daemon makes one."""
+
+    signer: SigningFiles
+    tsa: StampAuthority | None
+    schedule: Schedule
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
     """A configuration that was understood whole. Paths are absolute.
 
@@ -80,7 +102,7 @@ class Config:
     `baselines` is the folder that approvals are imported from, None where they are given on the command line. A report counts days and weeks by
     the clocks of `report_timezone`, and a failure is to be mended within `due_days`, by its severity. `events` is the file that a SIEM reads along,
     `heartbeat` the address that is called after each sweep; None where there is none. `retention` is what a daemon removes each day; None for
-    nothing.
+    nothing. `evidence` is None where nothing is signed.
     """
 
     file: Path
@@ -103,6 +125,7 @@ class Config:
     events: Path | None
     heartbeat: Heartbeat | None
     retention: Retention | None
+    evidence: Evidence | None
     vars: Mapping[str, Any]
     target_vars: Mapping[str, Mapping[str, Any]]
     source: yamlfile.YamlFile = field(repr=False)
@@ -174,6 +197,7 @@ def understood(source: yamlfile.YamlFile, path: Path) -> Config:
         retention=Retention(keep_reads_s=content.retention.keep_reads, keep_delivered_s=content.retention.keep_delivered)
         if content.retention
         else None,
+        evidence=_evidence(source, content.evidence, folder) if content.evidence else None,
         vars=content.vars,
         target_vars={entry.name: entry.vars for entry in content.targets},
         source=source,
@@ -291,6 +315,12 @@ class _Retention(Strict):
     keep_delivered: Keep = KEEP_DELIVERED_S
 
 
+class _Evidence(Strict):
+    signer: proving.SignerForm
+    tsa: proving.TsaForm | None = None
+    checkpoint: _Schedule = Field(default_factory=lambda: _Schedule(cron="30 5 * * mon"))
+
+
 class _File(Strict):
     targets: Annotated[list[_Target], Field(min_length=1)]
     defaults: TargetSettings = Field(default_factory=TargetSettings)
@@ -310,6 +340,7 @@ class _File(Strict):
     grace: Annotated[Spread, Field(le=3600)] = 30
     health: _Health | None = None
     retention: _Retention | None = None
+    evidence: _Evidence | None = None
 
 
 DUE_DAYS = {Severity.CRITICAL: 7, Severity.HIGH: 30, Severity.MEDIUM: 90, Severity.LOW: 180}
@@ -414,6 +445,14 @@ def _health(source: yamlfile.YamlFile, health: _Health, folder: Path) -> Health:
         hint = "give `token: env:NAME` or file:PATH, or listen on 127.0.0.1"
         raise ConfigError(f"{source.where('health')}: health listens on {host} for everybody: that needs a token", hint=hint)
     return Health(host=host, port=int(port), token=anchored(health.token, folder) if health.token else None)
+
+
+def _evidence(source: yamlfile.YamlFile, form: _Evidence, folder: Path) -> Evidence:
+    return Evidence(
+        signer=proving.signing_of(source, form.signer, folder),
+        tsa=proving.authority_of(source, form.tsa, folder) if form.tsa else None,
+        schedule=_schedule(source, form.checkpoint, ("evidence", "checkpoint")),
+    )
 
 
 def _base_url(text: str, *, insecure_http: bool) -> tuple[str, str, str]:
@@ -539,7 +578,7 @@ def _known_keys(place: tuple[str | int, ...], document: Any) -> list[str]:
             form = forms[value["type"]]
         case (*_, "client_certificate"):
             form = CertificateForm
-        case (*_, "schedule"):
+        case (*_, "schedule") | ("evidence", "checkpoint"):
             form = _Schedule
         case ("report",):
             form = _Report
@@ -547,6 +586,12 @@ def _known_keys(place: tuple[str | int, ...], document: Any) -> list[str]:
             form = _Health
         case ("retention",):
             form = _Retention
+        case ("evidence",):
+            form = _Evidence
+        case ("evidence", "signer"):
+            form = proving.SignerForm
+        case ("evidence", "tsa"):
+            form = proving.TsaForm
         case ("alerts",):
             form = alerting.AlertsForm
         case ("alerts", "quiet_hours"):

@@ -30,7 +30,12 @@ SECRET_REF = (
 """The forms of a reference to a secret. After the `@` stands the vendor's file, if it is not the usual one."""
 
 
-def _secret_ref(value: object) -> object:
+def secret_ref(value: object) -> SecretRef:
+    """The reference that `value` is.
+
+    Raises:
+        ValueError: It is none; the message does not have it, since it may be the secret.
+    """
     if isinstance(value, str) and re.fullmatch(SECRET_REF, value):
         kind, _, name = value.partition(":")
         return SecretRef(kind, name)
@@ -72,7 +77,7 @@ KEEP_DELIVERED_S = 90 * 86400
 """How long a notice is kept after it was delivered, unless it is said: who asks what was told then, and when, asks within a quarter."""
 Secret = Annotated[
     SecretRef,
-    BeforeValidator(_secret_ref, json_schema_input_type=Annotated[str, Field(pattern=SECRET_REF)]),
+    BeforeValidator(secret_ref, json_schema_input_type=Annotated[str, Field(pattern=SECRET_REF)]),
 ]
 Text = Annotated[str, Field(min_length=1, max_length=512, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
@@ -104,7 +109,7 @@ def _time_of_day(value: object) -> object:
 
 def _url_or_secret(value: object) -> object:
     if isinstance(value, str) and re.match(r"(env|file|credential):", value):
-        return _secret_ref(value)
+        return secret_ref(value)
     if isinstance(value, str) and re.match(r"https?://", value):
         return value
     raise PydanticCustomError(

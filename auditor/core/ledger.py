@@ -35,6 +35,7 @@ class Kind(StrEnum):
     PRUNE = "prune"
     EXPORT = "export"
     INSPECTION = "inspection"
+    STAMP = "stamp"
 
     @property
     def is_read(self) -> bool:

@@ -284,6 +284,8 @@ class Over:
     population: tuple[str, ...]
     head: str
     reviews: tuple[Review, ...]
+    checkpoint: str = ""
+    """What the newest signed checkpoint says, empty where there is none."""
     index: str = ""
     """Where the list of all reports is, empty where there is none."""
     again: str = ""

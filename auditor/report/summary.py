@@ -24,11 +24,11 @@ class Summary:
     lines: tuple[str, ...]
 
 
-def summary(edition: Edition, *, head: tuple[int, bytes], named: str, sha256: str) -> Summary:
+def summary(edition: Edition, *, head: tuple[int, bytes], named: str, sha256: str, checkpoint: str = "") -> Summary:
     """What the report `edition`, which is on a period, comes to: of the same period and with the same figures as its file, `named`, with this digest.
 
     `head` is number and link of the ledger's last record when the mail is made: it vouches for more than the head in the report, which is that of the
-    period's end.
+    period's end. `checkpoint` is what the newest signed one says, empty where there is none.
     """
     over = edition.over
     assert over is not None
@@ -45,6 +45,7 @@ def summary(edition: Edition, *, head: tuple[int, bytes], named: str, sha256: st
         f"Report: {named}, SHA-256 {sha256}",
         f"Head of the ledger at the end of the period, as in the report: {over.head}",
         f"Head of the ledger when this was written: {seq}:{link.hex()}",
+        *([checkpoint] if checkpoint else []),
         "Keep this mail. Whether the record was rewritten since, this tells:",
         f"auditor ledger verify --expect-head {seq}:{link.hex()}",
     )

@@ -4,11 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import UTC, date, datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from auditor.core.coverage import Tally
 from auditor.core.model import ReadOutcome
 from auditor.core.period import Period
+from auditor.core.safetext import safe
 
 READ_WORDS: Mapping[ReadOutcome, str] = {
     ReadOutcome.OBSERVED: "read",
@@ -187,3 +189,10 @@ _FRAMEWORKS = {
     "soc2": "SOC 2",
 }
 """As short as a label has to be; the keys are those of `policies/data/controls.yaml`."""
+
+
+def checkpoint_words(body: Mapping[str, Any], *, stamped: str | None) -> str:
+    """What the record `body` of a signed checkpoint says, with the time that its stamp names, as ISO 8601; None where it has none."""
+    dated = f"time stamp of {moment(datetime.fromisoformat(stamped))}" if stamped else "not stamped"
+    signer = f"{safe(str(body['subject']))} (certificate SHA-256 {body['signer']})"
+    return f"Checkpoint of {moment(datetime.fromisoformat(body['at']))}: {body['seq']}:{body['link']}, signed by {signer}, {dated}."

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Row, RowMapping, Select, func, insert, or_, s
 from auditor.core.canonical import canonical
 from auditor.core.ledger import ORIGIN, Kind, link, record_digest
 from auditor.errors import StoreError
-from auditor.store import tables
+from auditor.store import seals, tables
 from auditor.store.documents import checked
 from auditor.store.tables import ledger, observations, records
 
@@ -230,6 +230,8 @@ def _fault(connection: Connection, entry: Entry, seq: int, previous: bytes, ref:
         what = "its link does not follow from the record before it: the link or the digest was changed, or a record was taken out"
     elif entry.kind is Kind.PRUNE:
         what = _prune_fault(connection, entry, pruned)
+    elif entry.kind in (Kind.CHECKPOINT, Kind.STAMP) and entry.body is not None:
+        what = seals.fault(connection, entry.kind, entry.seq, entry.body)
     return Fault(seq=entry.seq, what=what) if what else None
 
 
@@ -296,7 +298,10 @@ def _stray(connection: Connection) -> str:
             return f"the observation {number} is in no record"
     of_none = select(records.c.seq).outerjoin(ledger).where(or_(ledger.c.seq.is_(None), ledger.c.ref.is_not(None))).order_by(records.c.seq).limit(1)
     lone = connection.execute(of_none).scalar()
-    return f"there is a body of a record {lone}, which has none" if lone is not None else ""
+    if lone is not None:
+        return f"there is a body of a record {lone}, which has none"
+    unsaid = seals.stray(connection)
+    return f"there is a checkpoint or a time stamp of record {unsaid}, which speaks of none" if unsaid is not None else ""
 
 
 def bodies(connection: Connection, kind: Kind) -> list[dict[str, Any]]:

@@ -14,7 +14,7 @@ from auditor import resources
 from auditor.errors import SchemaError
 from auditor.store import sqlite
 
-HEAD = "0007"
+HEAD = "0008"
 """The newest migration in `migrations/versions`; their numbers are four digits and rise by one."""
 
 VERSION_TABLE = "auditor_schema"

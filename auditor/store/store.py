@@ -43,6 +43,7 @@ from auditor.store import (
     approvals,
     calendar,
     care,
+    checkpoints,
     condition,
     courses,
     events,
@@ -59,6 +60,7 @@ from auditor.store import (
 )
 from auditor.store.calendar import Planned
 from auditor.store.care import Pruned
+from auditor.store.checkpoints import Checkpoint, Sealed
 from auditor.store.condition import Condition, Stats
 from auditor.store.history import Sighting
 from auditor.store.known import Known
@@ -416,6 +418,39 @@ class Store:
         """Number and link of the ledger's last record: who knows them elsewhere can tell whether the ledger was rewritten."""
         with self._reading() as connection:
             return ledger.head(connection)
+
+    def seal(self, sealed: Sealed, *, at: datetime, recorder: Mapping[str, str]) -> int:
+        """Record a head that was signed; returns the number of the record, by which the checkpoint is known.
+
+        Raises:
+            StoreError: Also where the ledger has no such head.
+        """
+        with self._writing() as connection:
+            return checkpoints.add(connection, self._path, sealed, at, recorder)
+
+    def stamp(self, checkpoint: int, reply: bytes, time: datetime, *, by: str, at: datetime, recorder: Mapping[str, str]) -> int:
+        """Record a time stamp of a checkpoint's signature, given by the authority on the host `by`; returns the number of the record."""
+        with self._writing() as connection:
+            return checkpoints.add_stamp(connection, checkpoint, reply, time, by=by, at=at, recorder=recorder)
+
+    def stamp_failed(self, checkpoint: int, trouble: str, *, by: str, at: datetime, recorder: Mapping[str, str]) -> int:
+        """Record that a checkpoint could not be dated, and why; returns the number of the record."""
+        with self._writing() as connection:
+            return checkpoints.add_trouble(connection, checkpoint, trouble, by=by, at=at, recorder=recorder)
+
+    def newest_checkpoint(self) -> tuple[datetime | None, bool]:
+        """When the newest signed checkpoint was made, None where there is none; and whether all are dated."""
+        with self._reading() as connection:
+            return checkpoints.newest(connection)
+
+    def checkpoints(self) -> list[Checkpoint]:
+        """The signed checkpoints on record, the oldest first.
+
+        Raises:
+            StoreError: Also where one is not as it was recorded.
+        """
+        with self._reading() as connection:
+            return checkpoints.all_of(connection, self._path)
 
     def verify(self) -> Verified:
         """Compute the ledger again from its bodies, with every document that they refer to by its digest."""

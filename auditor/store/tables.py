@@ -82,6 +82,7 @@ KINDS = (
     Kind.PRUNE,
     Kind.EXPORT,
     Kind.INSPECTION,
+    Kind.STAMP,
 )
 """The place here is the number in the database: append only."""
 
@@ -432,8 +433,28 @@ records = Table(
 )
 """The bodies of records that are no reads."""
 
+checkpoints = Table(
+    "checkpoints",
+    METADATA,
+    Column("seq", _ID, ForeignKey(ledger.c.seq), primary_key=True, autoincrement=False),
+    # the bytes that were signed, and the detached signature of them
+    Column("statement", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+)
+"""Signed heads of the ledger, each under the number of its record."""
+
+stamps = Table(
+    "stamps",
+    METADATA,
+    Column("seq", _ID, ForeignKey(ledger.c.seq), primary_key=True, autoincrement=False),
+    Column("checkpoint", _ID, ForeignKey(checkpoints.c.seq), nullable=False, index=True),
+    # all that the time-stamping authority sent
+    Column("reply", LargeBinary, nullable=False),
+)
+"""Time stamps of the signatures of checkpoints, each under the number of its record."""
+
 # a migration that alters one of these by a batch copies it without its triggers, and has to make them again
-for _table in (approvals, revocations, ledger):
+for _table in (approvals, revocations, ledger, checkpoints, stamps):
     for _act in ("UPDATE", "DELETE"):
         _raise = f"SELECT RAISE(ABORT, '{_table} are append-only')"
         _trigger = DDL(f"CREATE TRIGGER {_table}_refuse_{_act.lower()} BEFORE {_act} ON {_table} BEGIN {_raise}; END")  # type: ignore[no-untyped-call]

@@ -7,8 +7,18 @@ import jsonschema_rs
 import pytest
 
 from auditor import config
-from auditor.config import Retention
-from auditor.core.model import BasicAuth, ClientCertificate, ClientCredentials, Schedule, SecretRef, StaticToken, TokenAuthMethod
+from auditor.config import Evidence, Retention
+from auditor.core.model import (
+    BasicAuth,
+    ClientCertificate,
+    ClientCredentials,
+    Schedule,
+    SecretRef,
+    SigningFiles,
+    StampAuthority,
+    StaticToken,
+    TokenAuthMethod,
+)
 from auditor.errors import ConfigError
 
 GOOD = """\
@@ -97,6 +107,27 @@ def test_nothing_is_removed_unless_somebody_asks(tmp_path: Path) -> None:
     assert asked == Retention(keep_reads_s=3650 * 86400, keep_delivered_s=86400)
 
 
+def test_evidence_names_files_beside_the_configuration_and_no_authority_of_its_own(tmp_path: Path) -> None:
+    assert load(tmp_path, GOOD).evidence is None
+    signer = "evidence:\n  signer: {pkcs12: s.p12, passphrase: file:s.txt, chain: c.pem}\n"
+    folder = tmp_path.resolve()
+    files = SigningFiles(pkcs12=str(folder / "s.p12"), passphrase=SecretRef("file", str(folder / "s.txt")), chain=str(folder / "c.pem"))
+    assert load(tmp_path, GOOD + signer).evidence == Evidence(signer=files, tsa=None, schedule=Schedule(cron="30 5 * * mon"))
+    tsa = '  tsa: {url: "https://tsa.example.org/t", roots: r.pem, chain: i.pem, ca_file: ca.pem, proxy: "http://p:3128", timeout: 5s}\n'
+    assert load(tmp_path, GOOD + signer + tsa + "  checkpoint: {every: 1d}\n").evidence == Evidence(
+        signer=files,
+        tsa=StampAuthority(
+            url="https://tsa.example.org/t",
+            roots=str(folder / "r.pem"),
+            chain=str(folder / "i.pem"),
+            ca_file=str(folder / "ca.pem"),
+            proxy="http://p:3128",
+            timeout_s=5,
+        ),
+        schedule=Schedule(every_s=86400),
+    )
+
+
 @pytest.mark.parametrize("key", ["attribution", "pam_providers"])
 def test_what_needs_a_permission_of_its_own_is_off_unless_it_is_asked_for(tmp_path: Path, key: str) -> None:
     def asked(text: str) -> list[bool]:
@@ -114,6 +145,21 @@ def test_what_needs_a_permission_of_its_own_is_off_unless_it_is_asked_for(tmp_pa
         ("  timeout: 20s\n", "retention: {}\n", "12: retention has no `keep_reads`", ""),
         ("  timeout: 20s\n", "retention: {keep_reads: 23h}\n", "12: retention.keep_reads: Input should be greater than or equal to 86400", ""),
         ("  timeout: 20s\n", "retention: {keep_read: 1d}\n", "12: nothing is called 'keep_read' here", "did you mean 'keep_reads'?"),
+        ("  timeout: 20s\n", "evidence: {}\n", "12: evidence has no `signer`", ""),
+        ("  timeout: 20s\n", "evidence: {signer: {}}\n", "12: evidence.signer: give `certificate` and `key`, or `pkcs12` alone", ""),
+        ("  timeout: 20s\n", "evidence: {signer: {certificate: c.pem}}\n", "12: evidence.signer: give `certificate` and `key`, or", ""),
+        ("  timeout: 20s\n", "evidence: {signer: {pkcs12: s.p12, key: k}}\n", "12: evidence.signer: give `certificate` and `key`, or", ""),
+        ("  timeout: 20s\n", "evidence: {signer: {pkcs: s.p12}}\n", "12: nothing is called 'pkcs' here", "did you mean 'pkcs12'?"),
+        ("  timeout: 20s\n", "evidence: {signer: {pkcs12: s, passphrase: hunter2}}\n", "12: evidence.signer.passphrase: a secret stands here by", ""),
+        ("  timeout: 20s\n", 'evidence: {signer: {pkcs12: s}, tsa: {url: "https://t"}}\n', "12: evidence.tsa has no `roots`", ""),
+        ("  timeout: 20s\n", 'evidence: {signer: {pkcs12: s}, tsa: {url: "http://t", roots: r}}\n', "12: evidence.tsa: url is not https", ""),
+        ("  timeout: 20s\n", "evidence: {signer: {pkcs12: s}, tsa: {rots: r}}\n", "12: nothing is called 'rots' here", "did you mean 'roots'?"),
+        (
+            "  timeout: 20s\n",
+            "evidence: {signer: {pkcs12: s}, checkpoint: {evry: 1d}}\n",
+            "12: nothing is called 'evry' here",
+            "did you mean 'every'?",
+        ),
         ("policy: strict", "attribution: 1", "9: targets.1.attribution must be true or false, not a number", ""),
         ("policy: strict", 'pam_providers: "true"', "9: targets.1.pam_providers must be true or false, not text", ""),
         ("policy: strict", "pam_provider: true", "9: nothing is called 'pam_provider' here", "did you mean 'pam_providers'?"),

@@ -6,7 +6,7 @@ import pytest
 
 from tests.docs.pages import ROOT, text_of
 
-PAGES = ("account.md", "alerts.md", "care.md", "daemon.md", "formats.md", "outcomes.md", "rule-language.md")
+PAGES = ("account.md", "alerts.md", "care.md", "daemon.md", "evidence.md", "formats.md", "outcomes.md", "rule-language.md")
 
 
 def anchors(text: str) -> set[str]:

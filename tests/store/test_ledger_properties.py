@@ -414,7 +414,7 @@ def written(empty: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[S
 def test_the_written_ledger_has_every_kind_that_is_written_today(written: SimpleNamespace) -> None:
     with written.tampering() as connection:
         kinds = {entry.kind for entry in ledger.entries(connection)}
-    assert kinds == set(Kind) - {Kind.ATTRIBUTION, Kind.CHECKPOINT, Kind.PRUNE, Kind.EXPORT, Kind.INSPECTION}
+    assert kinds == set(Kind) - {Kind.ATTRIBUTION, Kind.CHECKPOINT, Kind.PRUNE, Kind.EXPORT, Kind.INSPECTION, Kind.STAMP}
 
 
 def flipped(value: Any, moment: random.Random) -> Any:

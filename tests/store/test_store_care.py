@@ -428,7 +428,7 @@ def test_a_database_from_before_prunes_is_upgraded_and_pruned(url, store, path, 
     before = store.coverage("one", after=START, until=START + 5 * DAY)
     store.close()
     with closing(sqlite3.connect(path)) as connection, connection:
-        for table in ("served", "deliveries", "enclosures", "notices", "known_channels", "told"):
+        for table in ("stamps", "checkpoints", "served", "deliveries", "enclosures", "notices", "known_channels", "told"):
             connection.execute(f"DROP TABLE {table}")
         connection.execute("UPDATE auditor_schema SET version_num = '0004'")
     assert schema.upgrade(url).before == "0004"

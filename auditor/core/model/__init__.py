@@ -8,6 +8,7 @@ from auditor.core.model.assessment import Assessment, Judgement
 from auditor.core.model.attribution import Attribution, AttributionVerdict, AuditEntry, AuditTrail, Naming, Signature, TrailOutcome
 from auditor.core.model.channel import AppriseChannel, ChannelConfig, Heartbeat, MailChannel, MailTls, ReportMail, SyslogChannel, WebhookChannel
 from auditor.core.model.event import Drift, DriftEvent, EventState
+from auditor.core.model.evidence import SigningFiles, StampAuthority
 from auditor.core.model.fact import CONFIGURED, OAUTH_FIELDS, PROFILE_FIELDS, SECRET_FIELDS, UNKNOWN, Fact, FactValue, JsonType, Shape, State
 from auditor.core.model.finding import Direction, FieldChange, Finding, Leaf, Level, RuleOutcome, Severity, Verdict
 from auditor.core.model.notice import MAX_ATTACHED_BYTES, Attachment, DeliveryState, Digest, Notice, NoticeKind, Receipt
@@ -79,7 +80,9 @@ __all__ = [
     "Severity",
     "Shape",
     "Signature",
+    "SigningFiles",
     "Snapshot",
+    "StampAuthority",
     "Standing",
     "State",
     "StaticToken",
