@@ -128,11 +128,11 @@ def test_what_no_encoding_can_carry_leaves_every_format_well_formed(value: str) 
 
 
 def test_a_very_long_text_is_cut_where_people_look_and_whole_where_machines_do() -> None:
-    page = _planted("y" * 20_000)
+    page = _planted("y" * 8_000)
 
     _is_sound(page)
-    assert b"y" * 20_000 in FORMATS["json"](page)
-    assert b"y" * 20_000 in FORMATS["ndjson"](page)
+    assert b"y" * 8_000 in FORMATS["json"](page)
+    assert b"y" * 8_000 in FORMATS["ndjson"](page)
     for form in ("csv", "junit", "sarif", "ocsf", "prometheus", "markdown"):
         assert b"y" * 4001 not in FORMATS[form](page), form
 
