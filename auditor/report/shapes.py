@@ -36,7 +36,6 @@ def rank(severity: Severity | None) -> int:
 
 def shape_of(judged: tuple[Finding, ...], counted: Sequence[Finding], rules: Mapping[str, RuleText]) -> Shape:
     """What `judged` comes to, given the same findings as they are `counted` with waivers laid over them."""
-    outcomes = [finding.outcome for finding in counted]
     by_subject: dict[Subject, list[Finding]] = {}
     for finding in counted:
         rule = rules.get(finding.rule)
@@ -47,15 +46,7 @@ def shape_of(judged: tuple[Finding, ...], counted: Sequence[Finding], rules: Map
     )
     return Shape(
         findings=judged,
-        counts=Counts(
-            fail=outcomes.count(RuleOutcome.FAIL),
-            waived=outcomes.count(RuleOutcome.WAIVED),
-            not_evaluated=outcomes.count(RuleOutcome.NOT_EVALUATED),
-            error=outcomes.count(RuleOutcome.ERROR),
-            not_applicable=outcomes.count(RuleOutcome.NOT_APPLICABLE),
-            passed=outcomes.count(RuleOutcome.PASS),
-            standing_limits=sum(finding.standing for finding in counted),
-        ),
+        counts=Counts.of(counted),
         cells={subject: _cell(its) for subject, its in by_subject.items()},
         outcomes=tuple((finding.rule, STATUSES[answer_of(finding)].status) for finding in counted),
         failing=tuple(failing),

@@ -3,12 +3,12 @@
 Texts stand here as they came: each format makes them safe at its own edge (`safetext`), and JSON keeps them whole.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from auditor.core.model import Approval, FieldChange, Finding, PolicyText, RuleText, Severity, Standing, Waiver
+from auditor.core.model import Approval, FieldChange, Finding, PolicyText, RuleOutcome, RuleText, Severity, Standing, Waiver
 from auditor.core.waiver import Review
 from auditor.report.profile import Collected, ProfileRow
 
@@ -47,6 +47,20 @@ class Counts:
     not_applicable: int = 0
     passed: int = 0
     standing_limits: int = 0
+
+    @staticmethod
+    def of(findings: Sequence[Finding]) -> "Counts":
+        """What `findings` come to, waivers laid over them."""
+        outcomes = [finding.outcome for finding in findings]
+        return Counts(
+            fail=outcomes.count(RuleOutcome.FAIL),
+            waived=outcomes.count(RuleOutcome.WAIVED),
+            not_evaluated=outcomes.count(RuleOutcome.NOT_EVALUATED),
+            error=outcomes.count(RuleOutcome.ERROR),
+            not_applicable=outcomes.count(RuleOutcome.NOT_APPLICABLE),
+            passed=outcomes.count(RuleOutcome.PASS),
+            standing_limits=sum(finding.standing for finding in findings),
+        )
 
     @property
     def results(self) -> int:

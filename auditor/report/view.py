@@ -71,7 +71,7 @@ def view(
         engine_version=engine_version,
         verdict=sentences.fleet([target.standing for target in targets]),
         status=min((target.status for target in targets), key=_RANK.index, default=Status.UNKNOWN),
-        counts=_counts(finding for target in targets for finding in target.findings),
+        counts=Counts.of([shown.finding for target in targets for shown in target.findings]),
         reconciliation=_reconciliation(targets),
         warnings=(
             *map(warning_of, (shown for shown in installation if shown.status is Status.FAIL)),
@@ -119,7 +119,7 @@ def shown_target(standing: Standing, as_of: datetime | None) -> ShownTarget:
         status=STATUS_OF_VERDICT[assessment.verdict] if assessment else Status.UNKNOWN,
         word=sentences.word(standing),
         sentence=sentences.target(standing),
-        counts=_counts(findings),
+        counts=Counts.of([shown.finding for shown in findings]),
         trouble=_trouble(standing, as_of),
         failing=tuple(sorted(failing, key=_severest_first)),
         waived=tuple(sorted((shown for shown in findings if shown.status is Status.WAIVED), key=_severest_first)),
@@ -286,23 +286,9 @@ def _limits(findings: Iterable[ShownFinding]) -> tuple[StandingLimit, ...]:
 # --- all targets --------------------------------------------------------------------------------------------------
 
 
-def _counts(findings: Iterable[ShownFinding]) -> Counts:
-    found = [shown.finding for shown in findings]
-    outcomes = [finding.outcome for finding in found]
-    return Counts(
-        fail=outcomes.count(RuleOutcome.FAIL),
-        waived=outcomes.count(RuleOutcome.WAIVED),
-        not_evaluated=outcomes.count(RuleOutcome.NOT_EVALUATED),
-        error=outcomes.count(RuleOutcome.ERROR),
-        not_applicable=outcomes.count(RuleOutcome.NOT_APPLICABLE),
-        passed=outcomes.count(RuleOutcome.PASS),
-        standing_limits=sum(finding.standing for finding in found),
-    )
-
-
 def _reconciliation(targets: Sequence[ShownTarget]) -> str:
     """Population times rules is results is what the tiles show, said so that a reader can add it up."""
-    counts = _counts(finding for target in targets for finding in target.findings)
+    counts = Counts.of([shown.finding for target in targets for shown in target.findings])
     judged = [target for target in targets if target.findings]
     sizes = {len(target.findings) for target in judged}
     servers = wording.count(len(judged), "server")
