@@ -103,15 +103,15 @@ class Judged:
         return "; ".join([held if self.unverified else f"{held}, and holds", *missing, *self.unverified])
 
 
-def judge(store: "Store", authority: StampAuthority | None) -> list[Judged]:
-    """Every checkpoint on record, the oldest first, its signature and stamps verified with openssl where that is there.
+def judge(store: "Store", authority: StampAuthority | None, *, number: int | None = None) -> list[Judged]:
+    """Every checkpoint on record, the oldest first, or the one of this `number`: signature and stamps verified with openssl where that is there.
 
     A signature is held against the fingerprint on record, a stamp against the roots of `authority`, at the time that it says.
 
     Raises:
         StoreError: One is not as it was recorded.
     """
-    return [judged(one, authority) for one in store.checkpoints()]
+    return [judged(one, authority) for one in store.checkpoints() if number in (None, one.number)]
 
 
 def judged(one: "Checkpoint", authority: StampAuthority | None) -> Judged:

@@ -76,13 +76,13 @@ def serve_due(app: "App") -> tuple[int | None, dict[int, str]]:
     return made, {} if made is None and are_dated else stamp_missing(app)
 
 
-def judge_checkpoints(store: "Store", settings: Config) -> list[attest.Judged]:
-    """What each checkpoint on record is worth today.
+def judge_checkpoints(store: "Store", settings: Config, *, number: int | None = None) -> list[attest.Judged]:
+    """What each checkpoint on record is worth today, or the one of this `number`.
 
     Raises:
         StoreError: One is not as it was recorded.
     """
-    return attest.judge(store, authority_of(settings))
+    return attest.judge(store, authority_of(settings), number=number)
 
 
 def authority_of(settings: Config) -> StampAuthority | None:

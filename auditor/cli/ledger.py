@@ -90,7 +90,7 @@ def checkpoint(settings: Settings, form: str) -> int:
     with opened(settings) as app:
         number = evidence.make_checkpoint(app)
         troubles = {of: trouble for of, trouble in evidence.stamp_missing(app).items() if trouble}
-        [made] = [one for one in evidence.judge_checkpoints(app.store, app.config) if one.checkpoint.number == number]
+        [made] = evidence.judge_checkpoints(app.store, app.config, number=number)
     row = _row(made)
     if form == "json":
         print_json(row)
