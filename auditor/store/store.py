@@ -288,7 +288,8 @@ class Store:
         """Whether the database can be written now, to the disk: a full one shows, and so does a folder without permission."""
         try:
             with self._writing() as connection:
-                connection.execute(update(tables.targets).values(name=tables.targets.c.name))
+                first = select(func.min(tables.targets.c.id)).scalar_subquery()  # one row will do: it is asked for at each scrape
+                connection.execute(update(tables.targets).where(tables.targets.c.id == first).values(name=tables.targets.c.name))
         except StoreError:
             return False
         return True
